@@ -1,0 +1,10 @@
+//! Styxy: one word in front of a command, and its server has a port nobody else has, runs at most
+//! once, is supervised, and leaves nothing behind.
+//!
+//! The map, from values to deeds (ARCHITECTURE.md tells the whole story):
+//!
+//! | room | what it knows |
+//! | --- | --- |
+//! | [`ports`] | a port, a range, and what lies between ranges |
+
+pub mod ports;
