@@ -6,5 +6,7 @@
 //! | room | what it knows |
 //! | --- | --- |
 //! | [`ports`] | a port, a range, and what lies between ranges |
+//! | [`config`] | profiles, files, variables and flags, laid over each other |
 
+pub mod config;
 pub mod ports;

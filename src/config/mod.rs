@@ -1,0 +1,43 @@
+//! Configuration: profiles, files, variables and flags, laid over each other; each value keeps its origin.
+//!
+//! Only `files` touches the disk.
+
+mod auto_allocation;
+mod entries;
+mod error;
+mod files;
+mod key_path;
+mod layer;
+mod name;
+mod nearest;
+mod profile;
+mod project;
+mod quantity;
+mod reader;
+mod schema;
+mod service_type;
+mod spelling;
+mod stack;
+mod validate;
+mod value;
+mod variables;
+
+pub use auto_allocation::{AutoAllocation, AutoRule, Bounds, Placement, Strategy, group_bounds};
+pub use entries::Entry;
+pub use error::ConfigError;
+pub use files::{Loaded, Places, load};
+pub use layer::{Layer, Origin};
+pub use name::{InstanceId, NAME_LENGTH_MAX, NameError, TypeName};
+#[cfg(test)]
+pub(crate) use profile::EXAMPLES;
+pub use profile::{DEFAULT_TYPE, Place, PortFrom, Profile, Tool, profile, profiles, tool, tools};
+pub use project::{Command, IfRunning, Service, Stdin};
+pub use quantity::{DURATION_MAX, Size, parse_duration, show_duration};
+pub use service_type::{
+    Behavior, Liveness, LivenessSettings, PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck,
+    RestartPolicy, STOP_TIMEOUT_DEFAULT, ScopeKind, ServiceSettings, ServiceType, SingleScope,
+    StopSignal, TypeOrigin,
+};
+pub use stack::{Config, Document, Rotation, Serve};
+pub use value::ValueError;
+pub use variables::Assignment;
