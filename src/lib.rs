@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | [`ports`] | a port, a range, and what lies between ranges |
 //! | [`config`] | profiles, files, variables and flags, laid over each other |
+//! | [`registry`] | what all styxy processes share: ranges, leases, remembered ports |
 
 pub mod config;
 pub mod ports;
+pub mod registry;
