@@ -8,7 +8,9 @@
 //! | [`ports`] | a port, a range, and what lies between ranges |
 //! | [`config`] | profiles, files, variables and flags, laid over each other |
 //! | [`registry`] | what all styxy processes share: ranges, leases, remembered ports |
+//! | [`decision`] | which port, which range, attach or start: answers without side effects |
 
 pub mod config;
+pub mod decision;
 pub mod ports;
 pub mod registry;

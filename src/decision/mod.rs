@@ -1,0 +1,16 @@
+//! Decisions: registry, configuration, a world that can be asked and a moment in; a verdict out.
+//!
+//! Pure, every file of it.
+
+pub mod ask;
+pub mod identity;
+mod launcher;
+pub mod new_range;
+pub mod placement;
+pub mod port;
+pub mod reclaim;
+pub mod recognise;
+pub mod refusal;
+pub mod second_run;
+pub mod template;
+pub mod world;
