@@ -9,8 +9,10 @@
 //! | [`config`] | profiles, files, variables and flags, laid over each other |
 //! | [`registry`] | what all styxy processes share: ranges, leases, remembered ports |
 //! | [`decision`] | which port, which range, attach or start: answers without side effects |
+//! | [`os`] | the kernel: claims, processes, signals, terminals |
 
 pub mod config;
 pub mod decision;
+pub mod os;
 pub mod ports;
 pub mod registry;

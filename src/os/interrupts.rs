@@ -1,0 +1,70 @@
+//! Ctrl-C and TERM as something to wait for, in commands that wait for others.
+//!
+//! A supervisor has its own way (`signals`): it passes signals on, and must not run handlers.
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+    low_level::pipe,
+};
+use std::{
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// What ends a wait from outside.
+#[derive(Debug)]
+pub struct Interrupts {
+    reader: UnixStream,
+    terminated: Arc<AtomicBool>,
+}
+
+/// Which of the two it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Ctrl-C.
+    Int,
+    /// TERM.
+    Term,
+}
+
+impl Interrupts {
+    /// From now on, INT and TERM make this readable instead of ending the process.
+    pub fn take() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
+        let terminated = Arc::new(AtomicBool::new(false));
+        // The flag before the pipe: handlers run in the order of their registration.
+        flag::register(SIGTERM, Arc::clone(&terminated))?;
+        pipe::register(SIGTERM, writer.try_clone()?)?;
+        pipe::register(SIGINT, writer)?;
+        Ok(Self { reader, terminated })
+    }
+
+    /// Which one came, once this is readable.
+    pub fn which(&self) -> Interrupt {
+        if self.terminated.load(Ordering::SeqCst) { Interrupt::Term } else { Interrupt::Int }
+    }
+}
+
+impl Interrupt {
+    /// What a process ends with that the signal ended.
+    pub const fn exit_code(self) -> i32 {
+        match self {
+            Self::Int => 130,
+            Self::Term => 143,
+        }
+    }
+}
+
+impl AsFd for Interrupts {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}

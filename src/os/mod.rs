@@ -1,0 +1,26 @@
+//! The kernel: claims on ports, processes, signals, terminals, clocks.
+//!
+//! The only room with `unsafe`, each time with the reason why it is sound.
+
+pub mod check;
+pub mod claim;
+pub mod clock;
+pub mod detach;
+pub mod dirs;
+#[cfg(test)]
+pub(crate) mod forked;
+pub mod interrupts;
+pub mod leftovers;
+pub mod listeners;
+pub mod logs;
+pub mod memory;
+pub mod port_probe;
+pub mod process;
+pub mod signals;
+pub mod spawn;
+pub mod terminal;
+#[cfg(test)]
+mod test_process;
+pub mod tree;
+pub mod user;
+pub mod wait_set;
