@@ -10,9 +10,11 @@
 //! | [`registry`] | what all styxy processes share: ranges, leases, remembered ports |
 //! | [`decision`] | which port, which range, attach or start: answers without side effects |
 //! | [`os`] | the kernel: claims, processes, signals, terminals |
+//! | [`store`] | the one door to the registry's file |
 
 pub mod config;
 pub mod decision;
 pub mod os;
 pub mod ports;
 pub mod registry;
+pub mod store;

@@ -1,0 +1,356 @@
+//! `state.json` and `ranges.json`: read them, and replace them so that a crash leaves the old or the new.
+//!
+//! `state.json` is committed by exchanging the names of two files that stay for ever: the spare one is
+//! overwritten from its first byte and cut to length, then the two change places. That is many times
+//! faster than making, renaming and freeing a file each time. Readers take no lock, so they can catch a
+//! file while it becomes the spare one and is overwritten: a checksum in the first line tells.
+
+use super::{error::StoreError, lock::StateLock};
+use crate::registry::{Registry, VersionError, check, version_of};
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, RenameFlags},
+    io::Errno,
+};
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::{fd::BorrowedFd, unix::fs::FileExt},
+    path::Path,
+};
+
+const STATE: &str = "state.json";
+const SPARE: &str = "state.json.spare";
+const RANGES: &str = "ranges.json";
+const RANGES_NEW: &str = "ranges.json.new";
+/// So many broken files are kept for whoever wants to know what happened.
+const SET_ASIDE_MAX: u32 = 5;
+/// A reader that met a writer so often takes the lock.
+const UNLOCKED_READS_MAX: u32 = 2;
+/// `{"version":1,"check":"xxxxxxxx",` and a line feed.
+const HEAD_LENGTH: usize = 33;
+/// Larger than any registry can become; more is not a registry.
+const SIZE_MAX: u64 = 256 << 20;
+
+/// What a state file turned out to be.
+pub(super) enum Found {
+    /// A registry that keeps all rules.
+    Registry(Box<Registry>),
+    /// No file.
+    Nothing,
+    /// Not a registry, and why.
+    Broken(String),
+}
+
+/// The state files of one directory.
+pub(super) struct StateFile<'a> {
+    directory: BorrowedFd<'a>,
+    path: &'a Path,
+}
+
+impl<'a> StateFile<'a> {
+    pub(super) fn new(directory: BorrowedFd<'a>, path: &'a Path) -> Self {
+        Self { directory, path }
+    }
+
+    /// The registry, read while writers may be at work.
+    pub(super) fn read_unlocked(&self) -> Result<Found, StoreError> {
+        for _ in 0..UNLOCKED_READS_MAX {
+            match self.read()? {
+                Found::Broken(_) => {}
+                found @ (Found::Registry(_) | Found::Nothing) => return Ok(found),
+            }
+        }
+        let _lock = StateLock::share(self.directory, self.path)?;
+        self.read()
+    }
+
+    /// The registry, read under the lock.
+    pub(super) fn read(&self) -> Result<Found, StoreError> {
+        self.load(STATE)
+    }
+
+    /// The durable copy of the ranges: a registry without instances.
+    pub(super) fn read_ranges(&self) -> Result<Found, StoreError> {
+        self.load(RANGES)
+    }
+
+    fn load(&self, name: &str) -> Result<Found, StoreError> {
+        let text = match self.slurp(name) {
+            Ok(text) => text,
+            Err(Errno::NOENT) => return Ok(Found::Nothing),
+            Err(errno) => return Err(self.failed("read", name, errno)),
+        };
+        match parse(&text) {
+            Ok(registry) => Ok(Found::Registry(Box::new(registry))),
+            Err(Unreadable::Newer(source)) => {
+                Err(StoreError::Version { path: self.path.join(name), source })
+            }
+            Err(Unreadable::Broken(why)) => Ok(Found::Broken(why)),
+        }
+    }
+
+    fn slurp(&self, name: &str) -> Result<Vec<u8>, Errno> {
+        let mut file = self.open(name, OFlags::RDONLY)?;
+        let length = file.metadata().map_or(0, |metadata| metadata.len()).min(SIZE_MAX);
+        let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+        match (&mut file).take(SIZE_MAX).read_to_end(&mut text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+        }
+    }
+
+    /// Replaces the registry. `durable`: it has reached the disk, ranges first, when this returns.
+    pub(super) fn commit(&self, registry: &Registry, durable: bool) -> Result<(), StoreError> {
+        if durable {
+            let ranges = Registry { instances: Vec::new(), ..registry.clone() };
+            self.replace_synced(RANGES, RANGES_NEW, &render(&ranges))?;
+        }
+        let text = render(registry);
+        let write = |errno| self.failed("write", SPARE, errno);
+        let spare = self.open(SPARE, OFlags::WRONLY | OFlags::CREATE).map_err(write)?;
+        overwrite(&spare, &text).map_err(write)?;
+        if durable {
+            spare
+                .sync_all()
+                .map_err(|error| StoreError::at("sync", &self.path.join(SPARE), error))?;
+        }
+        let rename = |errno| self.failed("replace", STATE, errno);
+        let exchange = rustix::fs::renameat_with(
+            self.directory,
+            SPARE,
+            self.directory,
+            STATE,
+            RenameFlags::EXCHANGE,
+        );
+        match exchange {
+            Ok(()) => {}
+            // The first commit has nothing to exchange with; some file systems cannot exchange at all.
+            Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                rustix::fs::renameat(self.directory, SPARE, self.directory, STATE)
+                    .map_err(rename)?;
+            }
+            Err(errno) => return Err(rename(errno)),
+        }
+        if durable { self.sync_directory() } else { Ok(()) }
+    }
+
+    fn replace_synced(&self, name: &str, new: &str, text: &[u8]) -> Result<(), StoreError> {
+        let write = |errno| self.failed("write", new, errno);
+        let file = self.open(new, OFlags::WRONLY | OFlags::CREATE).map_err(write)?;
+        overwrite(&file, text).map_err(write)?;
+        // Not retried: after a failed fsync the pages count as clean, and a second one would lie.
+        file.sync_all().map_err(|error| StoreError::at("sync", &self.path.join(new), error))?;
+        rustix::fs::renameat(self.directory, new, self.directory, name)
+            .map_err(|errno| self.failed("replace", name, errno))?;
+        self.sync_directory()
+    }
+
+    fn sync_directory(&self) -> Result<(), StoreError> {
+        rustix::fs::fsync(self.directory)
+            .map_err(|errno| StoreError::at("sync", self.path, errno.into()))
+    }
+
+    /// Moves a broken file out of the way and keeps it; the oldest of several goes.
+    pub(super) fn set_aside(&self) -> Result<String, StoreError> {
+        let name = |number| format!("{STATE}.broken.{number}");
+        for number in (1..SET_ASIDE_MAX).rev() {
+            let (from, to) = (name(number), name(number + 1));
+            match rustix::fs::renameat(self.directory, &*from, self.directory, &*to) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(self.failed("set aside", &from, errno)),
+            }
+        }
+        match rustix::fs::renameat(self.directory, STATE, self.directory, &*name(1)) {
+            Ok(()) | Err(Errno::NOENT) => Ok(name(1)),
+            Err(errno) => Err(self.failed("set aside", STATE, errno)),
+        }
+    }
+
+    /// Whether the durable copy of the ranges exists: then a missing state file is no first run.
+    pub(super) fn has_ranges(&self) -> bool {
+        rustix::fs::statat(self.directory, RANGES, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    fn open(&self, name: &str, flags: OFlags) -> Result<File, Errno> {
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let mode = Mode::from_raw_mode(0o660);
+        // First without O_CREAT: with fs.protected_regular another user's file may not be opened with it.
+        match rustix::fs::openat(self.directory, name, flags - OFlags::CREATE, mode) {
+            Err(Errno::NOENT) if flags.contains(OFlags::CREATE) => {
+                Ok(rustix::fs::openat(self.directory, name, flags, mode)?.into())
+            }
+            opened => Ok(opened?.into()),
+        }
+    }
+
+    fn failed(&self, deed: &'static str, name: &str, errno: Errno) -> StoreError {
+        StoreError::at(deed, &self.path.join(name), errno.into())
+    }
+}
+
+/// Writes from the first byte on and cuts the rest. Never O_TRUNC: ext4 would flush the file then.
+fn overwrite(file: &File, text: &[u8]) -> Result<(), Errno> {
+    let written = file.write_all_at(text, 0).and_then(|()| file.set_len(text.len() as u64));
+    written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// Why a text is no registry.
+#[derive(Debug)]
+enum Unreadable {
+    Newer(VersionError),
+    Broken(String),
+}
+
+/// Reads a registry from a file's text and checks everything that can be checked.
+fn parse(text: &[u8]) -> Result<Registry, Unreadable> {
+    let broken = |why: &str| Unreadable::Broken(why.to_owned());
+    match version_of(text) {
+        Ok(_) => {}
+        Err(newer @ VersionError::Newer { .. }) => return Err(Unreadable::Newer(newer)),
+        Err(VersionError::Missing) => return Err(broken("it does not begin with a version")),
+    }
+    let (head, body) =
+        text.split_at_checked(HEAD_LENGTH).ok_or_else(|| broken("it is cut short"))?;
+    if head != self::head(body).as_bytes() {
+        return Err(broken("its checksum does not match"));
+    }
+    let registry: Registry =
+        serde_json::from_slice(text).map_err(|error| Unreadable::Broken(error.to_string()))?;
+    check(&registry).map_err(|rule| Unreadable::Broken(rule.to_string()))?;
+    Ok(registry)
+}
+
+/// The first line: the version, and a checksum of all that follows.
+fn head(body: &[u8]) -> String {
+    format!("{{\"version\":1,\"check\":\"{:08x}\",\n", crc32fast::hash(body))
+}
+
+/// The file's text: one row a line, so that people and diffs can read it.
+fn render(registry: &Registry) -> Vec<u8> {
+    let mut text = vec![b' '; HEAD_LENGTH];
+    text.reserve(128 * registry.instances.len() + 1024);
+    put(&mut text, format_args!("\"seq\":{},\"boot\":", registry.seq));
+    value(&mut text, &registry.boot);
+    rows(&mut text, "ranges", &registry.ranges);
+    rows(&mut text, "instances", &registry.instances);
+    text.extend_from_slice(b"}\n");
+    let head = head(&text[HEAD_LENGTH..]);
+    text[..HEAD_LENGTH].copy_from_slice(head.as_bytes());
+    text
+}
+
+fn rows<T: serde::Serialize>(text: &mut Vec<u8>, name: &str, rows: &[T]) {
+    put(text, format_args!(",\n\"{name}\":["));
+    for (number, row) in rows.iter().enumerate() {
+        text.extend_from_slice(if number == 0 { b"\n" } else { b",\n" });
+        value(text, row);
+    }
+    text.push(b']');
+}
+
+fn value<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(text, value).expect("the registry's values are all plain JSON");
+}
+
+fn put(text: &mut Vec<u8>, words: std::fmt::Arguments<'_>) {
+    text.write_fmt(words).expect("writing to memory does not fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ports::Range, registry::AutoRange};
+    use proptest::prelude::*;
+    use std::os::fd::AsFd;
+
+    fn registry(seq: u64) -> Registry {
+        let range = AutoRange {
+            service_type: "grafana".parse().unwrap(),
+            range: Range::known(10100, 10109),
+            created: "2026-01-02T03:04:05Z".to_owned(),
+        };
+        Registry { seq, boot: "a-boot".to_owned(), ranges: vec![range], ..Registry::default() }
+    }
+
+    fn found(found: Found) -> Option<Registry> {
+        match found {
+            Found::Registry(registry) => Some(*registry),
+            Found::Nothing | Found::Broken(_) => None,
+        }
+    }
+
+    #[test]
+    fn what_was_committed_is_read_and_the_ranges_have_a_copy() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = File::open(place.path()).unwrap();
+        let files = StateFile::new(directory.as_fd(), place.path());
+        assert!(matches!(files.read().unwrap(), Found::Nothing));
+        for seq in 1..5 {
+            files.commit(&registry(seq), seq == 1).unwrap();
+            assert_eq!(found(files.read_unlocked().unwrap()), Some(registry(seq)));
+        }
+        assert_eq!(found(files.read_ranges().unwrap()), Some(registry(1)));
+    }
+
+    #[test]
+    fn a_shorter_registry_leaves_nothing_of_a_longer_one() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = File::open(place.path()).unwrap();
+        let files = StateFile::new(directory.as_fd(), place.path());
+        for seq in [u64::MAX, u64::MAX, 1, 2] {
+            files.commit(&registry(seq), false).unwrap();
+        }
+        assert_eq!(found(files.read().unwrap()), Some(registry(2)));
+    }
+
+    #[test]
+    fn a_symbolic_link_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("precious");
+        std::fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, place.path().join(SPARE)).unwrap();
+        let directory = File::open(place.path()).unwrap();
+        let files = StateFile::new(directory.as_fd(), place.path());
+        assert!(files.commit(&registry(1), false).is_err());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
+    fn five_broken_files_are_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = File::open(place.path()).unwrap();
+        let files = StateFile::new(directory.as_fd(), place.path());
+        for number in 0..8 {
+            std::fs::write(place.path().join(STATE), number.to_string()).unwrap();
+            files.set_aside().unwrap();
+        }
+        let kept: Vec<String> = (1..=6)
+            .filter_map(|n| {
+                std::fs::read_to_string(place.path().join(format!("{STATE}.broken.{n}"))).ok()
+            })
+            .collect();
+        assert_eq!(kept, ["7", "6", "5", "4", "3"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_damage_goes_unnoticed(at in 0usize..200, byte: u8) {
+            let mut text = render(&registry(7));
+            let at = at % text.len();
+            let same = text[at] == byte;
+            text[at] = byte;
+            prop_assert_eq!(parse(&text).is_ok(), same);
+        }
+
+        #[test]
+        fn no_cut_goes_unnoticed(at in 0usize..200) {
+            let text = render(&registry(7));
+            prop_assert!(parse(&text[..at % text.len()]).is_err());
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text: Vec<u8>) {
+            let _ = parse(&text);
+        }
+    }
+}

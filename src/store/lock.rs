@@ -1,0 +1,224 @@
+//! The state lock, with a deadline and the holder's name; and the calls for run locks.
+//!
+//! The lock is a file of its own that is never renamed, unlinked or written: a rename over a locked file
+//! would let a second locker in. Locks are plain flock(2): one lock whoever takes it, gone with the last
+//! copy of the descriptor. They are never unlocked by a call, since that would free every copy.
+
+use super::error::StoreError;
+use crate::os::{clock, process};
+use fs2::FileExt;
+use nix::sys::signal::{SigSet, SigmaskHow};
+use rustix::fs::{Mode, OFlags};
+use std::{
+    fs::File,
+    io,
+    os::{fd::BorrowedFd, unix::fs::MetadataExt},
+    path::Path,
+    sync::mpsc,
+    time::Duration,
+};
+
+/// How long a transaction waits for the lock: far longer than any holder needs.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// When it is said that it waits, and for whom.
+const NOTICE_AFTER: Duration = Duration::from_secs(1);
+/// The lock file.
+const NAME: &str = "state.lock";
+
+/// Told once, when the lock has not been free for a second.
+pub type Waiting<'a> = dyn Fn(&str) + 'a;
+
+/// The state lock, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct StateLock {
+    _file: File,
+    /// How long it took to get.
+    pub(super) waited: Duration,
+}
+
+impl StateLock {
+    /// Takes the lock of a state directory.
+    pub(super) fn take(
+        directory: BorrowedFd<'_>,
+        path: &Path,
+        notice: &Waiting<'_>,
+    ) -> Result<Self, StoreError> {
+        let path = path.join(NAME);
+        let file = open(directory).map_err(|error| StoreError::at("open", &path, error))?;
+        let began = clock::now();
+        let failed = |error| StoreError::at("lock", &path, error);
+        if try_exclusive(&file).map_err(failed)? {
+            return Ok(Self { _file: file, waited: Duration::ZERO });
+        }
+        let file = wait(file, &path, notice).map_err(|error| match error {
+            Some(error) => failed(error),
+            None => {
+                StoreError::Locked { path: path.clone(), waited: TIMEOUT, holder: holder(&path) }
+            }
+        })?;
+        Ok(Self { _file: file, waited: clock::now().duration_since(began) })
+    }
+
+    /// Takes it for reading: for those whose unlocked reads kept meeting a writer.
+    pub(super) fn share(directory: BorrowedFd<'_>, path: &Path) -> Result<File, StoreError> {
+        let path = path.join(NAME);
+        let failed = |error| StoreError::at("lock", &path, error);
+        let file = open(directory).map_err(failed)?;
+        retried(|| fs2::FileExt::lock_shared(&file)).map_err(failed)?;
+        Ok(file)
+    }
+}
+
+fn open(directory: BorrowedFd<'_>) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // First without O_CREAT: with fs.protected_regular another user's file may not be opened with it.
+    match rustix::fs::openat(directory, NAME, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => {
+            let mode = Mode::from_raw_mode(0o660);
+            Ok(rustix::fs::openat(directory, NAME, flags | OFlags::CREATE, mode)?.into())
+        }
+        opened => Ok(opened?.into()),
+    }
+}
+
+/// Waits in a second thread, since a blocking flock has no deadline of its own. `None`: too long.
+fn wait(file: File, path: &Path, notice: &Waiting<'_>) -> Result<File, Option<io::Error>> {
+    let (done, result) = mpsc::sync_channel(1);
+    // With every signal blocked: a SIGCHLD that this thread took would never reach the supervisor.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let mask = mask.map_err(|errno| Some(errno.into()))?;
+    let spawned = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        let locked = retried(|| fs2::FileExt::lock_exclusive(&file));
+        // Nobody listens any more when the deadline has passed; then the file is closed here.
+        let _ = done.send(locked.map(|()| file));
+    });
+    mask.thread_set_mask().map_err(|errno| Some(errno.into()))?;
+    spawned.map_err(Some)?;
+    match result.recv_timeout(NOTICE_AFTER) {
+        Ok(locked) => return locked.map_err(Some),
+        Err(_) => {
+            notice(
+                &holder(path)
+                    .unwrap_or_else(|| "it is held by a process that cannot be seen".to_owned()),
+            );
+        }
+    }
+    match result.recv_timeout(TIMEOUT - NOTICE_AFTER) {
+        Ok(locked) => locked.map_err(Some),
+        Err(_) => Err(None),
+    }
+}
+
+/// Who holds the lock, as `pid 123 (styxy run …), stopped`; `None` from another PID namespace.
+fn holder(path: &Path) -> Option<String> {
+    let inode = path.metadata().ok()?.ino();
+    let table = std::fs::read_to_string("/proc/locks").ok()?;
+    let pid = table.lines().find_map(|line| holder_in(line, inode))?;
+    let command = process::command_line(pid).map(|words| words.join(" ")).unwrap_or_default();
+    let stopped = process::read_stat(pid).is_ok_and(|stat| matches!(stat.state, b'T' | b't'));
+    let state = if stopped { ", which is stopped" } else { "" };
+    Some(format!("it is held by pid {pid} ({command}){state}"))
+}
+
+/// The pid in a line of `/proc/locks` that is a flock held on that inode (waiters have an arrow).
+fn holder_in(line: &str, inode: u64) -> Option<i32> {
+    let mut words = line.split_whitespace().skip(1);
+    if words.next()? != "FLOCK" {
+        return None;
+    }
+    let pid = words.nth(2)?.parse().ok()?;
+    let (_, found) = words.next()?.rsplit_once(':')?;
+    (found.parse() == Ok(inode)).then_some(pid)
+}
+
+/// Takes an exclusive lock if nobody else has one.
+pub(super) fn try_exclusive(file: &File) -> io::Result<bool> {
+    held_or_not(retried(|| fs2::FileExt::try_lock_exclusive(file)))
+}
+
+/// Takes an exclusive lock that is free but for those who just look.
+pub(super) fn exclusive(file: &File) -> io::Result<()> {
+    retried(|| file.lock_exclusive())
+}
+
+/// Whether somebody holds an exclusive lock. Shared, so that two who look do not see each other.
+pub(super) fn is_held(file: &File) -> io::Result<bool> {
+    held_or_not(retried(|| fs2::FileExt::try_lock_shared(file))).map(|free| !free)
+}
+
+/// Waits until nobody holds an exclusive lock any more.
+pub(super) fn until_free(file: &File) -> io::Result<()> {
+    retried(|| fs2::FileExt::lock_shared(file))
+}
+
+fn held_or_not(result: io::Result<()>) -> io::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Neither fs2 nor std retries a lock that a signal interrupted.
+fn retried(lock: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn stds_lock_and_this_one_are_the_same_lock() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("x");
+        let ours = File::create(&path).unwrap();
+        let theirs = File::open(&path).unwrap();
+        assert!(try_exclusive(&ours).unwrap());
+        assert!(theirs.try_lock().is_err());
+        drop(ours);
+        theirs.try_lock().unwrap();
+        assert!(is_held(&File::open(&path).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn two_who_look_do_not_see_each_other() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("x");
+        let one = File::create(&path).unwrap();
+        let other = File::open(&path).unwrap();
+        assert!(!is_held(&one).unwrap());
+        assert!(!is_held(&other).unwrap());
+    }
+
+    #[test]
+    fn who_waits_gets_the_lock_when_it_is_free_and_the_holder_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = File::open(place.path()).unwrap();
+        let held = StateLock::take(directory.as_fd(), place.path(), &|_| {}).unwrap();
+        let named = holder(&place.path().join(NAME)).unwrap();
+        assert!(named.contains(&format!("pid {}", std::process::id())), "{named}");
+        let waiter = std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| StateLock::take(directory.as_fd(), place.path(), &|_| {}));
+            drop(held);
+            waiter.join().unwrap()
+        });
+        assert!(waiter.is_ok());
+    }
+
+    #[test]
+    fn only_the_holders_line_names_a_holder() {
+        let held = "4: FLOCK  ADVISORY  WRITE 1234 00:1c:567 0 EOF";
+        assert_eq!(holder_in(held, 567), Some(1234));
+        assert_eq!(holder_in(held, 568), None);
+        assert_eq!(holder_in("4: -> FLOCK  ADVISORY  WRITE 99 00:1c:567 0 EOF", 567), None);
+        assert_eq!(holder_in("1: POSIX  ADVISORY  WRITE 7 00:1c:567 0 EOF", 567), None);
+        assert_eq!(holder_in("", 1), None);
+    }
+}

@@ -1,0 +1,332 @@
+//! `run/`: holding `<lockId>.lock` is being alive; the record and the socket lie beside it.
+//!
+//! A dead holder needs no release: the kernel drops its lock with it, however it died. Files are made and
+//! removed under the state lock alone, and named by six random characters, so a name is never used twice.
+
+use super::{
+    error::StoreError,
+    lock,
+    record::{self, Record, Vitals},
+};
+use crate::registry::LockId;
+use rustix::{
+    fs::{AtFlags, Mode, OFlags},
+    io::Errno,
+};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{fs::FileExt, net::UnixListener},
+    },
+    path::{Path, PathBuf},
+};
+
+/// Longer than any record: commands are bounded by the kernel's own limit for one argument list.
+const RECORD_SIZE_MAX: u64 = 8 << 20;
+/// A record that changes faster than it is read is not read.
+const AGREE_TRIES_MAX: u32 = 5;
+
+/// The directory `run/`, open.
+#[derive(Debug)]
+pub struct RunDirectory {
+    directory: OwnedFd,
+    path: PathBuf,
+}
+
+/// An instance's run files, held: while this value lives, the instance is alive.
+#[derive(Debug)]
+pub struct Held {
+    directory: OwnedFd,
+    lock_id: LockId,
+    lock: File,
+    record: Option<File>,
+    vitals: Vitals,
+    /// Whether the files go with this value.
+    removes: bool,
+}
+
+impl RunDirectory {
+    pub(super) fn open(state: BorrowedFd<'_>, path: &Path) -> Result<Self, StoreError> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY | OFlags::NOFOLLOW;
+        let failed = |errno: Errno| StoreError::at("open", path, errno.into());
+        let directory = match rustix::fs::openat(state, "run", flags, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                // The umask and a setgid state directory decide whether a team may share it.
+                match rustix::fs::mkdirat(state, "run", Mode::from_raw_mode(0o770)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(StoreError::at("make", path, errno.into())),
+                }
+                rustix::fs::openat(state, "run", flags, Mode::empty()).map_err(failed)?
+            }
+            opened => opened.map_err(failed)?,
+        };
+        Ok(Self { directory, path: path.to_owned() })
+    }
+
+    /// Its descriptor: sockets in it are reached as `/proc/self/fd/N/NAME`, whatever its path's length.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Makes the lock of a new instance and holds it.
+    pub fn hold(&self, lock_id: LockId) -> Result<Held, StoreError> {
+        let name = format!("{lock_id}.lock");
+        let failed = |error: io::Error| StoreError::at("make", &self.path.join(&name), error);
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let lock: File =
+            rustix::fs::openat(&self.directory, &*name, flags, Mode::from_raw_mode(0o640))
+                .map_err(|errno| failed(errno.into()))?
+                .into();
+        lock::exclusive(&lock).map_err(failed)?;
+        let directory = self.directory.try_clone().map_err(failed)?;
+        Ok(Held {
+            directory,
+            lock_id,
+            lock,
+            record: None,
+            vitals: Vitals::starting(),
+            removes: true,
+        })
+    }
+
+    /// Takes over the files of a dead holder, so that its name and port stay until its leftovers are gone.
+    /// `None`: it is alive after all, or its files are gone. Under the state lock only.
+    pub fn take_over(&self, lock_id: &LockId) -> Option<Held> {
+        let lock = self.open_lock(lock_id).ok()?;
+        if lock::is_held(&lock).ok()? {
+            return None;
+        }
+        // Nobody but a reader's look can be in the way now: other reclaimers wait at the state lock.
+        lock::exclusive(&lock).ok()?;
+        let there = rustix::fs::fstat(&lock).is_ok_and(|stat| stat.st_nlink > 0);
+        let record = self.open_record(lock_id, OFlags::RDWR).ok();
+        let vitals = self.read(lock_id).map_or_else(Vitals::starting, |record| record.vitals);
+        let directory = self.directory.try_clone().ok()?;
+        let held =
+            Held { directory, lock_id: lock_id.clone(), lock, record, vitals, removes: false };
+        there.then_some(held)
+    }
+
+    /// Whether somebody holds that instance's lock.
+    pub fn is_alive(&self, lock_id: &LockId) -> bool {
+        match self.open_lock(lock_id) {
+            // A lock that cannot be asked counts as held: better a port too few than one twice.
+            Ok(lock) => lock::is_held(&lock).unwrap_or(true),
+            Err(Errno::NOENT) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Waits until nobody holds that instance's lock. Returns at once when it has no files.
+    pub fn wait_until_free(&self, lock_id: &LockId) {
+        if let Ok(lock) = self.open_lock(lock_id) {
+            // What cannot be waited for is met again in the next transaction.
+            let _ = lock::until_free(&lock);
+        }
+    }
+
+    /// What its supervisor knows of that instance.
+    pub fn read(&self, lock_id: &LockId) -> Option<Record> {
+        let mut last = self.slurp(lock_id)?;
+        for _ in 0..AGREE_TRIES_MAX {
+            let again = self.slurp(lock_id)?;
+            if again == last {
+                return record::parse(&again);
+            }
+            last = again;
+        }
+        None
+    }
+
+    fn slurp(&self, lock_id: &LockId) -> Option<Vec<u8>> {
+        let mut text = Vec::with_capacity(1024);
+        let file = self.open_record(lock_id, OFlags::RDONLY).ok()?;
+        file.take(RECORD_SIZE_MAX).read_to_end(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// Every lockId that has files here, in no order.
+    pub fn lock_ids(&self) -> io::Result<Vec<LockId>> {
+        let mut found = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_str().ok().and_then(|name| name.strip_suffix(".lock"));
+            found.extend(name.and_then(|name| name.parse::<LockId>().ok()));
+        }
+        Ok(found)
+    }
+
+    /// Removes the files of a dead instance. Under the state lock only.
+    pub fn remove(&self, lock_id: &LockId) {
+        remove(self.directory.as_fd(), lock_id);
+    }
+
+    fn open_lock(&self, lock_id: &LockId) -> Result<File, Errno> {
+        // For reading: who may look need not be allowed to hold.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let name = format!("{lock_id}.lock");
+        Ok(rustix::fs::openat(&self.directory, name, flags, Mode::empty())?.into())
+    }
+
+    fn open_record(&self, lock_id: &LockId, flags: OFlags) -> Result<File, Errno> {
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let name = format!("{lock_id}.json");
+        Ok(rustix::fs::openat(&self.directory, name, flags, Mode::empty())?.into())
+    }
+}
+
+/// The last file goes last: while the lock file is there, the others can be found by its name.
+fn remove(directory: BorrowedFd<'_>, lock_id: &LockId) {
+    for suffix in ["sock", "json", "lock"] {
+        // What cannot be removed is litter for `cleanup`, not a reason to fail an instance's end.
+        let _ = rustix::fs::unlinkat(directory, format!("{lock_id}.{suffix}"), AtFlags::empty());
+    }
+}
+
+impl Held {
+    /// Whose files these are.
+    pub fn lock_id(&self) -> &LockId {
+        &self.lock_id
+    }
+
+    /// Writes the record of a new instance.
+    pub fn write(&mut self, record: &Record) -> Result<(), StoreError> {
+        let name = format!("{}.json", self.lock_id);
+        let failed =
+            |error: io::Error| StoreError::at("write the run file", Path::new(&name), error);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file: File =
+            rustix::fs::openat(&self.directory, &*name, flags, Mode::from_raw_mode(0o640))
+                .map_err(|errno| failed(errno.into()))?
+                .into();
+        let text = record::render(record);
+        file.write_all_at(text.as_bytes(), 0).map_err(failed)?;
+        file.set_len(text.len() as u64).map_err(failed)?;
+        self.vitals = record.vitals;
+        self.record = Some(file);
+        Ok(())
+    }
+
+    /// Listens on the instance's socket; before its row is published, so that nobody finds it silent.
+    pub fn listen(&self) -> Result<UnixListener, StoreError> {
+        let name = format!("{}.sock", self.lock_id);
+        UnixListener::bind(in_directory(self.directory.as_fd(), &name))
+            .map_err(|error| StoreError::at("listen on the run socket", Path::new(&name), error))
+    }
+
+    /// Where the child writes its own pid and start, see [`record::LEADER_OFFSET`].
+    pub fn leader_slot(&self) -> Option<(BorrowedFd<'_>, i64)> {
+        self.record.as_ref().map(|file| (file.as_fd(), record::LEADER_OFFSET))
+    }
+
+    /// What changes during a life, as last written.
+    pub fn vitals(&self) -> Vitals {
+        self.vitals
+    }
+
+    /// Changes the vitals, by one write in place. A full disk cannot stop it: nothing grows.
+    pub fn update(&mut self, change: impl FnOnce(&mut Vitals)) {
+        let before = self.vitals;
+        change(&mut self.vitals);
+        if before != self.vitals
+            && let Some(file) = &self.record
+        {
+            // What cannot be shown must not end the instance; its life does not hang on this file.
+            let _ = file.write_all_at(self.vitals.render().as_bytes(), 0);
+        }
+    }
+
+    /// Leaves the files where they are when this value goes: what they tell is still true.
+    pub fn leave_files(&mut self) {
+        self.removes = false;
+    }
+
+    /// Takes the files away with this value, also when they were another's before.
+    pub fn remove_files(&mut self) {
+        self.removes = true;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.removes {
+            remove(self.directory.as_fd(), &self.lock_id);
+        }
+        // The lock goes with its descriptor, after the files.
+        let _ = &self.lock;
+    }
+}
+
+/// A path to a file of that directory, short whatever the directory's own path: the kernel takes at most
+/// 108 bytes for a socket's.
+pub fn in_directory(directory: BorrowedFd<'_>, name: &str) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{registry::Phase, store::record::tests::details};
+
+    fn run() -> (tempfile::TempDir, RunDirectory) {
+        let place = tempfile::tempdir().unwrap();
+        let state = File::open(place.path()).unwrap();
+        let run = RunDirectory::open(state.as_fd(), &place.path().join("run")).unwrap();
+        (place, run)
+    }
+
+    fn lock_id() -> LockId {
+        "ai-rag-7f3k2m".parse().unwrap()
+    }
+
+    #[test]
+    fn holding_the_lock_is_being_alive_and_the_files_go_with_it() {
+        let (place, run) = run();
+        assert!(!run.is_alive(&lock_id()));
+        let mut held = run.hold(lock_id()).unwrap();
+        let record = Record { vitals: Vitals::starting(), details: details("ai-rag-7f3k2m") };
+        held.write(&record).unwrap();
+        let _socket = held.listen().unwrap();
+        assert!(run.is_alive(&lock_id()));
+        assert_eq!(run.lock_ids().unwrap(), [lock_id()]);
+        held.update(|vitals| vitals.phase = Phase::Ready);
+        assert_eq!(run.read(&lock_id()).unwrap().vitals.phase, Phase::Ready);
+        drop(held);
+        assert!(!run.is_alive(&lock_id()));
+        assert_eq!(std::fs::read_dir(place.path().join("run")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_dead_holder_is_taken_over_and_a_living_one_is_not() {
+        let (_place, run) = run();
+        let mut held = run.hold(lock_id()).unwrap();
+        assert!(run.take_over(&lock_id()).is_none());
+        held.leave_files();
+        drop(held);
+        assert!(!run.is_alive(&lock_id()));
+        let mut reclaimer = run.take_over(&lock_id()).unwrap();
+        assert!(run.is_alive(&lock_id()));
+        assert!(run.take_over(&lock_id()).is_none());
+        reclaimer.remove_files();
+        drop(reclaimer);
+        assert!(run.take_over(&lock_id()).is_none());
+    }
+
+    #[test]
+    fn a_socket_is_reached_however_deep_the_directory_lies() {
+        let place = tempfile::tempdir().unwrap();
+        let deep =
+            (0..20).fold(place.path().to_owned(), |path, _| path.join("a-long-directory-name"));
+        std::fs::create_dir_all(&deep).unwrap();
+        let state = File::open(&deep).unwrap();
+        let run = RunDirectory::open(state.as_fd(), &deep.join("run")).unwrap();
+        let held = run.hold(lock_id()).unwrap();
+        let _listener = held.listen().unwrap();
+        let path = in_directory(run.as_fd(), &format!("{}.sock", lock_id()));
+        std::os::unix::net::UnixStream::connect(path).unwrap();
+    }
+}

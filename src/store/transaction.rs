@@ -1,0 +1,324 @@
+//! One transaction: lock, load, change a draft, compare, write the audit lines, commit, unlock.
+//!
+//! A crash at any point leaves the state before or after. An error leaves it as it was.
+
+use super::{
+    Store,
+    audit::{Author, Timing},
+    error::{StoreError, TransactError},
+    file::Found,
+    lock::{StateLock, Waiting},
+    rebuild,
+};
+use crate::{
+    os::clock,
+    registry::{Durability, Holder, Registry, Remarks, check, compare},
+};
+use std::sync::Arc;
+
+/// Who changes the registry, and when it is.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Who.
+    pub author: Author,
+    /// The boot in which pids and boot times mean what they say.
+    pub boot: String,
+}
+
+/// What a transaction needs from outside.
+pub struct Outside<'a> {
+    /// Who changes the registry.
+    pub actor: &'a Actor,
+    /// Told when the lock has not been free for a second, with its holder.
+    pub waiting: &'a Waiting<'a>,
+    /// Told when the state had to be rebuilt.
+    pub warn: &'a dyn Fn(&str),
+}
+
+impl Store {
+    /// Changes the registry. The change is made on a draft, under the lock; an error leaves everything as
+    /// it was, but for the remarks, which are kept.
+    pub fn transact<T, E>(
+        &self,
+        outside: &Outside<'_>,
+        change: impl FnOnce(&mut Registry, &mut Remarks) -> Result<T, E>,
+    ) -> Result<T, TransactError<E>> {
+        let lock = StateLock::take(self.directory(), self.path(), outside.waiting)?;
+        let began = clock::now();
+        let timing =
+            || Timing { lock_wait: lock.waited, transaction: clock::now().duration_since(began) };
+        let Loaded { before, must_write } = self.load(outside)?;
+        let mut draft = before.clone();
+        let mut remarks = Remarks::default();
+        let author = &outside.actor.author;
+        let decided = change(&mut draft, &mut remarks);
+        let decided = match decided {
+            Ok(value) => value,
+            Err(refusal) => {
+                self.audit().append(author, &now(), timing(), before.seq, &[], &remarks)?;
+                return Err(TransactError::Refused(refusal));
+            }
+        };
+        if draft == before && !must_write {
+            self.audit().append(author, &now(), timing(), before.seq, &[], &remarks)?;
+            return Ok(decided);
+        }
+        draft.forget_oldest();
+        let (changes, durability) = compare(&before, &draft, &remarks);
+        draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX).max(1);
+        check(&draft).map_err(StoreError::from)?;
+        self.audit().append(author, &now(), timing(), before.seq + 1, &changes, &remarks)?;
+        let durable = must_write || durability == Durability::Disk;
+        self.state_file().commit(&draft, durable)?;
+        Ok(decided)
+    }
+
+    /// The registry after it was rebuilt, if it had to be.
+    pub(super) fn repaired(&self, outside: &Outside<'_>) -> Result<Registry, StoreError> {
+        let copy = self
+            .transact(outside, |registry, _| Ok::<_, std::convert::Infallible>(registry.clone()));
+        copy.map_err(|error| match error {
+            TransactError::Store(error) => error,
+            TransactError::Refused(never) => match never {},
+        })
+    }
+
+    /// Whether something shows that a missing state file is not a first run.
+    pub(super) fn has_traces(&self) -> bool {
+        self.state_file().has_ranges() || self.run().lock_ids().is_ok_and(|found| !found.is_empty())
+    }
+
+    /// The registry as it stands, under the lock; rebuilt when its file is broken or gone.
+    fn load(&self, outside: &Outside<'_>) -> Result<Loaded, StoreError> {
+        let file = self.state_file();
+        let boot = &outside.actor.boot;
+        let why = match file.read()? {
+            Found::Registry(registry) if registry.boot == *boot => {
+                return Ok(Loaded { before: *registry, must_write: false });
+            }
+            Found::Registry(registry) => {
+                let ranges = file.read_ranges()?;
+                return Ok(Loaded {
+                    before: after_boot(*registry, ranges, boot),
+                    must_write: true,
+                });
+            }
+            Found::Nothing if !self.has_traces() => {
+                let before = Registry { boot: boot.clone(), ..Registry::default() };
+                return Ok(Loaded { before, must_write: false });
+            }
+            Found::Nothing => "it is missing".to_owned(),
+            Found::Broken(why) => why,
+        };
+        let kept = file.set_aside()?;
+        let path = self.path().join("state.json");
+        (outside.warn)(&format!(
+            "the registry {} could not be read ({why}); it is kept as {kept} and was rebuilt from \
+             ranges.json and run/",
+            path.display()
+        ));
+        let ranges = match file.read_ranges()? {
+            Found::Registry(ranges) => *ranges,
+            Found::Nothing | Found::Broken(_) => Registry::default(),
+        };
+        let seq = ranges.seq.max(self.audit().last_seq());
+        let before = Registry { seq, boot: boot.clone(), ..rebuild::registry(ranges, self.run()) };
+        Ok(Loaded { before, must_write: true })
+    }
+}
+
+/// A registry as it was loaded.
+struct Loaded {
+    before: Registry,
+    /// It is not what the file says, so it is written even if nothing changes.
+    must_write: bool,
+}
+
+/// The registry of an earlier boot, made true for this one. A power cut may have brought back an older
+/// state file than the last one that was synced: then the durable copy of the ranges counts.
+fn after_boot(mut registry: Registry, ranges: Found, boot: &str) -> Registry {
+    if let Found::Registry(durable) = ranges
+        && durable.seq > registry.seq
+    {
+        registry.seq = durable.seq;
+        registry.ranges = durable.ranges;
+    }
+    registry.boot = boot.to_owned();
+    for instance in &mut registry.instances {
+        if instance.lease.as_ref().is_some_and(|lease| matches!(lease.holder, Holder::Reserved(_)))
+            && let Some(lease) = Arc::make_mut(instance).lease.as_mut()
+            && let Holder::Reserved(reservation) = &mut lease.holder
+        {
+            // Its process is gone and its time since boot means nothing now; a served port still counts.
+            reservation.process = None;
+            reservation.ttl_ms = 0;
+            reservation.seen_ms = 0;
+        }
+    }
+    registry
+}
+
+fn now() -> String {
+    clock::utc().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ports::{Port, Range},
+        registry::{Action, AutoRange, Instance, InstanceName, NamedPort, Overlay, Remark, Scope},
+    };
+    use std::{cell::RefCell, path::Path};
+
+    fn actor(boot: &str) -> Actor {
+        let author = Author { uid: 0, pid: 1, command: "test".to_owned() };
+        Actor { author, boot: boot.to_owned() }
+    }
+
+    /// Runs one transaction; what it warned of comes back beside its result.
+    fn transact<T>(
+        place: &Path,
+        boot: &str,
+        change: impl FnOnce(&mut Registry, &mut Remarks) -> Result<T, ()>,
+    ) -> (Result<T, TransactError<()>>, Vec<String>) {
+        let warned = RefCell::new(Vec::new());
+        let actor = actor(boot);
+        let warn = |text: &str| warned.borrow_mut().push(text.to_owned());
+        let outside = Outside { actor: &actor, waiting: &|_| {}, warn: &warn };
+        let result = Store::open(place).unwrap().transact(&outside, change);
+        (result, warned.into_inner())
+    }
+
+    fn remembered(id: &str, port: u16) -> Instance {
+        let name = InstanceName {
+            service_type: "dev".parse().unwrap(),
+            id: id.parse().unwrap(),
+            scope: Scope::Machine,
+        };
+        let ports = vec![NamedPort { name: String::new(), port: Port::known(port) }];
+        Instance { name, ports, last_seq: 0, overlay: Overlay::Unknown, lease: None }
+    }
+
+    fn add_range(place: &Path, boot: &str, first: u16) {
+        let range = AutoRange {
+            service_type: "grafana".parse().unwrap(),
+            range: Range::known(first, first + 9),
+            created: String::new(),
+        };
+        transact(place, boot, |registry, _| {
+            registry.ranges.push(range);
+            Ok(())
+        })
+        .0
+        .unwrap();
+    }
+
+    fn ranges(place: &Path, boot: &str) -> usize {
+        transact(place, boot, |registry, _| Ok(registry.ranges.len())).0.unwrap()
+    }
+
+    #[test]
+    fn a_refusal_changes_nothing_but_its_remark_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let (result, _) = transact::<()>(place.path(), "b", |registry, remarks| {
+            registry.put(remembered("a", 1));
+            remarks.said.push(Remark {
+                action: Action::Blocked,
+                service_type: "dev".parse().unwrap(),
+                instance: None,
+                port: None,
+            });
+            Err(())
+        });
+        assert!(matches!(result, Err(TransactError::Refused(()))));
+        assert!(!place.path().join("state.json").exists());
+        let log = std::fs::read_to_string(place.path().join("audit.jsonl")).unwrap();
+        assert_eq!(log.lines().count(), 1);
+        assert!(log.contains(r#""action":"blocked""#), "{log}");
+    }
+
+    #[test]
+    fn nothing_changed_is_nothing_written() {
+        let place = tempfile::tempdir().unwrap();
+        transact(place.path(), "b", |registry, _| {
+            registry.put(remembered("a", 1));
+            Ok(())
+        })
+        .0
+        .unwrap();
+        let before = std::fs::read(place.path().join("state.json")).unwrap();
+        transact(place.path(), "b", |registry, _| {
+            registry.put(remembered("a", 1));
+            Ok(())
+        })
+        .0
+        .unwrap();
+        assert_eq!(std::fs::read(place.path().join("state.json")).unwrap(), before);
+    }
+
+    #[test]
+    fn no_change_is_lost_between_many_writers() {
+        let place = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let path = place.path();
+                scope.spawn(move || {
+                    for turn in 0..20 {
+                        transact(path, "b", |registry, _| {
+                            registry.put(remembered(&format!("w{writer}-{turn}"), 1));
+                            Ok(())
+                        })
+                        .0
+                        .unwrap();
+                    }
+                });
+            }
+        });
+        let (rows, _) =
+            transact(place.path(), "b", |registry, _| Ok((registry.instances.len(), registry.seq)));
+        assert_eq!(rows.unwrap(), (160, 160));
+    }
+
+    #[test]
+    fn a_lost_or_broken_file_gives_its_ranges_back_with_one_warning() {
+        for damage in [None, Some(""), Some("garbage"), Some("{\"version\":1,\"check\":\"0\"}")] {
+            let place = tempfile::tempdir().unwrap();
+            add_range(place.path(), "b", 10100);
+            let state = place.path().join("state.json");
+            match damage {
+                None => std::fs::remove_file(&state).unwrap(),
+                Some(text) => std::fs::write(&state, text).unwrap(),
+            }
+            let (found, warned) = transact(place.path(), "b", |registry, _| {
+                Ok((registry.ranges.len(), registry.seq))
+            });
+            assert_eq!(found.unwrap(), (1, 1), "{damage:?}");
+            assert_eq!(warned.len(), 1, "{damage:?}");
+            let (_, warned) = transact(place.path(), "b", |_, _| Ok(()));
+            assert_eq!(warned, [] as [String; 0], "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_untouched() {
+        let place = tempfile::tempdir().unwrap();
+        let state = place.path().join("state.json");
+        let newer = "{\"version\":2,\"check\":\"something else\"}";
+        std::fs::write(&state, newer).unwrap();
+        let (result, _) = transact(place.path(), "b", |_, _| Ok(()));
+        assert!(matches!(result, Err(TransactError::Store(StoreError::Version { .. }))));
+        assert_eq!(std::fs::read_to_string(&state).unwrap(), newer);
+    }
+
+    #[test]
+    fn after_a_power_cut_the_durable_ranges_count() {
+        let place = tempfile::tempdir().unwrap();
+        add_range(place.path(), "before", 10100);
+        let old = std::fs::read(place.path().join("state.json")).unwrap();
+        add_range(place.path(), "before", 10120);
+        std::fs::write(place.path().join("state.json"), old).unwrap();
+        assert_eq!(ranges(place.path(), "before"), 1, "within a boot the state file is the truth");
+        assert_eq!(ranges(place.path(), "after"), 2);
+    }
+}
