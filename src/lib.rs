@@ -9,6 +9,7 @@
 //! | [`config`] | profiles, files, variables and flags, laid over each other |
 //! | [`registry`] | what all styxy processes share: ranges, leases, remembered ports |
 //! | [`decision`] | which port, which range, attach or start: answers without side effects |
+//! | [`supervisor`] | a life of one instance as a machine without I/O, and the loop that drives it |
 //! | [`os`] | the kernel: claims, processes, signals, terminals |
 //! | [`store`] | the one door to the registry's file |
 
@@ -18,3 +19,4 @@ pub mod os;
 pub mod ports;
 pub mod registry;
 pub mod store;
+pub mod supervisor;

@@ -1,0 +1,473 @@
+//! The loop that drives the machine: waits for one thing to happen, steps, and does what is asked for.
+//!
+//! One thread, one blocking wait, and no wake-up while there is nothing to do. What follows from what is the
+//! machine's business; telling people is left to whoever handed in `report`.
+
+mod family;
+mod looks;
+mod sight;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    action::{Action, Progress},
+    event::{Event, Signal, Who},
+    line::{Call, Callers},
+    machine::{Machine, Phase},
+    message::{FromClient, Standing, ToClient},
+    outcome::{Lesson, Outcome},
+    policy::Policy,
+};
+
+use crate::{
+    config::ReadyCheck,
+    os::{
+        claim::Claim,
+        clock,
+        signals::{Received as Arrived, Signals},
+        spawn::{Record, Spawn, SpawnError},
+        terminal::Terminal,
+        tree,
+        wait_set::{Interest, WaitSet},
+    },
+    ports::Port,
+    registry,
+    store::run_dir::Held,
+};
+use family::{Family, Reaped};
+use looks::Looks;
+use nix::sys::signal::{Signal as Received, raise};
+use std::{
+    collections::VecDeque,
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// A life that lasts so long is worth tidying up for: memory that is not needed any more is given back.
+const REST_AFTER: Duration = Duration::from_millis(100);
+
+/// What one life needs.
+pub struct Setup<'a> {
+    /// By what rules. Whether the child has the terminal is found out here.
+    pub policy: Policy,
+    /// What is started. Terminal and record are added here.
+    pub command: Spawn<'a>,
+    /// The port that it is to serve.
+    pub port: Port,
+    /// The claims on its ports, whose reservations may have to be given up.
+    pub claims: &'a mut [Claim],
+    /// Its run files.
+    pub held: &'a mut Held,
+    /// Those who are connected to its socket.
+    pub callers: &'a mut Callers,
+    /// Whether the child may have the terminal.
+    pub stage: Stage,
+    /// Where a line of its output may say that it is ready.
+    pub log: Option<LogCheck<'a>>,
+    /// Is told what is worth a line.
+    pub report: &'a mut dyn FnMut(&Progress),
+    /// Called once, before the first long rest: to free what is of no more use.
+    pub before_rest: &'a mut dyn FnMut(),
+}
+
+/// Where a life takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// In front of a user: the terminal, if there is one, is the child's.
+    Foreground,
+    /// Behind the scenes.
+    Background,
+}
+
+/// How a line of output is known to say that the instance is ready.
+#[derive(Clone, Copy)]
+pub struct LogCheck<'a> {
+    /// The file that the child writes.
+    pub path: &'a Path,
+    /// Whether this line says so.
+    pub says_ready: &'a dyn Fn(&str) -> bool,
+}
+
+/// A life that is over.
+#[derive(Debug)]
+pub struct Life {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why the command could not be started, if it couldn't.
+    pub refusal: Option<SpawnError>,
+    /// What it showed about starting over a reservation.
+    pub lesson: Lesson,
+    /// How often the command was started again.
+    pub restarts: u32,
+    /// How long it took to be ready for the first time.
+    pub ready_after: Option<Duration>,
+}
+
+/// Lives one life to its end, when the whole tree is gone. The outcome is not yet told to callers: that is
+/// for when the lease is released too. An error means that nothing could be waited for any more; the tree
+/// got KILL then, and is not known to be gone.
+pub fn supervise<'a>(setup: Setup<'a>, signals: &'a Signals) -> io::Result<Life> {
+    tree::become_subreaper()?;
+    let terminal = match setup.stage {
+        Stage::Foreground => Terminal::take_if_foreground(),
+        Stage::Background => None,
+    };
+    let mut policy = setup.policy.clone();
+    policy.at_terminal = terminal.is_some();
+    let (machine, actions) = Machine::start(policy, clock::now());
+    let mut driver = Driver {
+        looks: Looks::new(&setup),
+        setup,
+        signals,
+        terminal,
+        machine,
+        family: Family::default(),
+        queue: VecDeque::new(),
+        told: None,
+        rest_at: Some(clock::now() + REST_AFTER),
+        refusal: None,
+        outcome: None,
+    };
+    driver.perform(actions);
+    driver.live()
+}
+
+struct Driver<'a> {
+    setup: Setup<'a>,
+    signals: &'a Signals,
+    terminal: Option<Terminal>,
+    machine: Machine,
+    family: Family,
+    looks: Looks<'a>,
+    /// What has happened and was not stepped yet.
+    queue: VecDeque<Event>,
+    /// What callers and the record were last told.
+    told: Option<Standing>,
+    /// When the memory that is not needed any more is given back, until it has been.
+    rest_at: Option<Instant>,
+    refusal: Option<SpawnError>,
+    outcome: Option<Outcome>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Signals,
+    Call(Call),
+    Check,
+    Log,
+}
+
+impl Driver<'_> {
+    fn live(mut self) -> io::Result<Life> {
+        let mut set = WaitSet::new();
+        loop {
+            while let Some(event) = self.queue.pop_front() {
+                let actions = self.machine.step(event, clock::now());
+                self.perform(actions);
+            }
+            if let Some(outcome) = self.outcome.take() {
+                return Ok(self.finish(outcome));
+            }
+            self.tell_standing();
+            if let Err(error) = self.wait(&mut set) {
+                // Nothing is left running that nobody watches.
+                self.looks.abandon();
+                self.family.kill_all(None);
+                return Err(error);
+            }
+        }
+    }
+
+    /// Waits until something happens, and takes it in.
+    fn wait(&mut self, set: &mut WaitSet<Source>) -> io::Result<()> {
+        set.clear();
+        set.add(Source::Signals, self.signals, Interest::Readable);
+        self.setup.callers.wait_for(set, Source::Call);
+        if let Some(check) = self.looks.check() {
+            set.add(Source::Check, check, check.interest());
+        }
+        if let Some(follow) = self.looks.follow() {
+            set.add(Source::Log, follow, Interest::Readable);
+        }
+        let deadline = [self.machine.deadline(), self.rest_at].into_iter().flatten().min();
+        for source in set.wait(deadline)? {
+            self.take_in(source)?;
+        }
+        let now = clock::now();
+        if self.machine.deadline().is_some_and(|deadline| deadline <= now) {
+            self.queue.push_back(Event::Tick);
+        }
+        if self.rest_at.is_some_and(|rest_at| rest_at <= now) {
+            self.rest_at = None;
+            (self.setup.before_rest)();
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, source: Source) -> io::Result<()> {
+        match source {
+            Source::Signals => self.read_signals()?,
+            Source::Call(call) => {
+                let standing = self.standing();
+                for wish in self.setup.callers.hear(call, &standing) {
+                    match wish {
+                        FromClient::Stop { kill } => self.queue.push_back(Event::Stop { kill }),
+                        FromClient::Restart => self.queue.push_back(Event::Restart),
+                        FromClient::Attach
+                        | FromClient::Standby
+                        | FromClient::Dismiss
+                        | FromClient::Unknown => {}
+                    }
+                }
+            }
+            Source::Check => {
+                let finding = self.looks.advance();
+                self.queue.extend(finding.map(Event::CheckEnded));
+            }
+            Source::Log => {
+                if self.looks.read_log() {
+                    self.queue.push_back(Event::SaidReady);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // ── What is asked for ────────────────────────────────────────────────────────────────────────────────
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            let check = self.looks.check_pid();
+            match action {
+                Action::Start => self.start(),
+                Action::StartWithoutReservation => {
+                    self.setup.claims.iter_mut().for_each(Claim::drop_reservation);
+                    self.start();
+                }
+                Action::Check(check) => {
+                    let finding = self.looks.begin(check, &mut self.family);
+                    self.queue.extend(finding.map(Event::CheckEnded));
+                }
+                Action::AbandonCheck => self.looks.abandon(),
+                Action::LookAtPort => {
+                    let sight = self.looks.port(&mut self.family);
+                    self.queue.push_back(Event::PortSeen(sight));
+                }
+                Action::PassOn(signal) => self.family.pass_on(signal),
+                Action::SignalGroup(signal) => self.family.signal_group(signal),
+                Action::SignalTree { signal, spare_group } => {
+                    let left = self.family.signal_all(signal, spare_group, check);
+                    self.queue.push_back(Event::TreeSeen { left });
+                }
+                Action::KillTree => {
+                    let left = self.family.kill_all(check);
+                    self.queue.push_back(Event::TreeSeen { left });
+                }
+                Action::Report(progress) => self.report(&progress),
+                Action::End(outcome) => self.outcome = Some(outcome),
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        self.looks.before_start(self.told.is_none());
+        let foreground = self.terminal.as_mut().and_then(Terminal::lend);
+        let record = self.setup.held.leader_slot();
+        let record = record.map(|(file, offset)| Record { file, offset });
+        match (Spawn { foreground, record, ..self.setup.command }).start() {
+            Ok(child) => {
+                let pid = child.pid.as_raw();
+                self.family.begin(pid);
+                self.queue.push_back(Event::Started);
+                self.report(&Progress::Started { pid });
+            }
+            Err(error) => {
+                let code = match error {
+                    SpawnError::NotFound { .. } => 127,
+                    SpawnError::NotExecutable { .. } => 126,
+                    SpawnError::Other { .. } => 125,
+                };
+                self.refusal = Some(error);
+                self.queue.push_back(Event::NotStarted { code });
+            }
+        }
+    }
+
+    /// Callers and the record know it before people do: who acts on what they read finds it so.
+    fn report(&mut self, progress: &Progress) {
+        if matches!(progress, Progress::Ready { .. }) {
+            self.looks.stop_following();
+            if self.family.listener.is_none() && self.setup.policy.ready != ReadyCheck::None {
+                self.looks.port(&mut self.family);
+            }
+        }
+        // The child has written its start into the record itself, and it may be ready in a moment.
+        if !matches!(progress, Progress::Started { .. }) {
+            self.tell_standing();
+        }
+        (self.setup.report)(progress);
+    }
+
+    // ── What has happened ────────────────────────────────────────────────────────────────────────────────
+
+    fn read_signals(&mut self) -> io::Result<()> {
+        while let Some(Arrived { signal, .. }) = self.signals.read()? {
+            match signal {
+                Received::SIGCHLD => self.reap(),
+                Received::SIGCONT => self.go_on(),
+                other => self.queue.push_back(Event::Signal(Signal(other as i32))),
+            }
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) {
+        let mut ended = Vec::new();
+        let any_left = loop {
+            match self.family.reap(self.looks.check_pid()) {
+                (None, any_left) => break any_left,
+                (Some(Reaped::OfCheck), _) => {
+                    let finding = self.looks.command_ended();
+                    self.queue.extend(finding.map(Event::CheckEnded));
+                }
+                (Some(Reaped::LeaderStopped(signal)), _) => self.suspend(signal),
+                (Some(Reaped::Nobody), _) => {}
+                (Some(other), _) => ended.push(other),
+            }
+        };
+        if ended.is_empty() {
+            return;
+        }
+        let tree_left = any_left && self.family.is_left(self.looks.check_pid());
+        let mut orphans = false;
+        // The leader first: what the end of its listener means depends on it.
+        ended.sort_by_key(|reaped| !matches!(reaped, Reaped::Leader(_)));
+        for reaped in ended {
+            let (who, end) = match reaped {
+                Reaped::Leader(end) => {
+                    self.take_terminal_back();
+                    (Who::Leader, end)
+                }
+                Reaped::Listener(end) => (Who::Listener, end),
+                Reaped::Orphan | Reaped::OfCheck | Reaped::LeaderStopped(_) | Reaped::Nobody => {
+                    orphans = true;
+                    continue;
+                }
+            };
+            self.queue.push_back(Event::Ended { who, end, tree_left });
+        }
+        if orphans {
+            self.queue.push_back(Event::OrphanEnded { tree_left });
+        }
+    }
+
+    /// Ctrl-Z: the shell is to see us stopped, and continues us.
+    fn suspend(&mut self, stopped_by: Received) {
+        let Some(group) = self.family.leader_group() else { return };
+        match &mut self.terminal {
+            // That the terminal went away is told by a HUP.
+            Some(terminal) => drop(terminal.suspend_self(group, stopped_by)),
+            // In the background it wanted to read or to write: a shell says so of its job.
+            None if self.setup.stage == Stage::Foreground && wants_terminal(stopped_by) => {
+                let _ = raise(Received::SIGTSTP);
+            }
+            None => {}
+        }
+    }
+
+    /// We were continued, or somebody wants the child to go on.
+    fn go_on(&mut self) {
+        if self.terminal.is_none() && self.setup.stage == Stage::Foreground {
+            self.terminal = Terminal::take_if_foreground();
+        }
+        match (&mut self.terminal, self.family.leader_group()) {
+            (Some(terminal), Some(group)) => drop(terminal.resume(group)),
+            _ => self.queue.push_back(Event::Signal(Signal(Received::SIGCONT as i32))),
+        }
+    }
+
+    fn take_terminal_back(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            // A terminal that went away is nobody's.
+            let _ = terminal.take_back();
+            let _ = terminal.restore();
+        }
+    }
+
+    // ── What is told ─────────────────────────────────────────────────────────────────────────────────────
+
+    fn standing(&self) -> Standing {
+        let phase = self.machine.phase();
+        let pid = self.family.leader.or(self.family.listener).map(|process| process.pid);
+        let since = match &self.told {
+            Some(told) if told.phase == phase => told.since_boot_ms,
+            Some(_) | None => u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX),
+        };
+        let (attached, standbys) = self.setup.callers.counts();
+        Standing {
+            phase,
+            since_boot_ms: since,
+            port: self.setup.port.number(),
+            pid,
+            restarts: self.machine.restarts(),
+            attached,
+            standbys,
+        }
+    }
+
+    /// Tells callers and the record where the instance is in its life, if that has changed.
+    fn tell_standing(&mut self) {
+        let standing = self.standing();
+        let changed = self.told.as_ref().is_none_or(|told| {
+            (told.phase, told.pid, told.restarts)
+                != (standing.phase, standing.pid, standing.restarts)
+        });
+        let (leader, listener) = (self.family.leader, self.family.listener);
+        let ready_after = self.machine.first_ready_after();
+        self.setup.held.update(|vitals| {
+            vitals.leader = leader;
+            vitals.listener = listener;
+            vitals.phase = shown(standing.phase);
+            vitals.restarts = standing.restarts;
+            vitals.ready_ms =
+                ready_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        });
+        if changed {
+            self.setup.callers.tell_all(&ToClient::Phase(standing.clone()));
+            self.told = Some(standing);
+        }
+    }
+
+    fn finish(mut self, outcome: Outcome) -> Life {
+        self.take_terminal_back();
+        if !matches!(outcome, Outcome::Stuck { .. }) {
+            self.setup.held.update(|vitals| vitals.over = true);
+        }
+        Life {
+            outcome,
+            refusal: self.refusal,
+            lesson: self.machine.lesson(),
+            restarts: self.machine.restarts(),
+            ready_after: self.machine.first_ready_after(),
+        }
+    }
+}
+
+/// A job in the background is stopped for these two by the kernel.
+fn wants_terminal(signal: Received) -> bool {
+    matches!(signal, Received::SIGTTIN | Received::SIGTTOU)
+}
+
+/// The phase as everyone is shown it.
+fn shown(phase: Phase) -> registry::Phase {
+    match phase {
+        Phase::Starting => registry::Phase::Starting,
+        Phase::Ready => registry::Phase::Ready,
+        Phase::Unhealthy => registry::Phase::Unhealthy,
+        Phase::Backoff => registry::Phase::Backoff,
+        Phase::Stopping => registry::Phase::Stopping,
+        Phase::Stuck => registry::Phase::Stuck,
+    }
+}

@@ -1,0 +1,187 @@
+//! What is said over `run/<lockId>.sock`: phases and the outcome one way, requests the other.
+//!
+//! Pure. One JSON object a line. Words are added and never changed: who does not know a word or a field
+//! passes over it, so that two versions of styxy understand each other. The socket itself is `line`'s.
+
+use super::{machine::Phase, outcome::Outcome};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The longest line: the longest message, the outcome of a stuck tree, is far below.
+pub const LINE_LENGTH_MAX: usize = 4096;
+
+/// What a supervisor says to those who are connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToClient {
+    /// Where the instance is in its life; said at once to who asks, and again with each change.
+    Phase(Standing),
+    /// The life is over. Nothing follows.
+    Outcome {
+        /// How it ended.
+        #[serde(flatten)]
+        outcome: Outcome,
+        /// What `run` ends with.
+        exit_code: i32,
+    },
+    /// To a standby: the queue is dissolved, do not start.
+    Dismissed,
+    /// To who asked for something that only the owner or root may ask for.
+    Refused,
+    /// What a newer styxy says.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Where an instance is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// The phase.
+    pub phase: Phase,
+    /// Since when, in ms since boot.
+    pub since_boot_ms: u64,
+    /// Its port.
+    pub port: u16,
+    /// The command's own process, or the listener's when that has ended.
+    pub pid: Option<i32>,
+    /// How often the command was started again.
+    pub restarts: u32,
+    /// How many are attached.
+    #[serde(default)]
+    pub attached: usize,
+    /// How many wait for its end to take its place.
+    #[serde(default)]
+    pub standbys: usize,
+}
+
+/// What those who are connected say to a supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "camelCase")]
+pub enum FromClient {
+    /// Tell me phases and the outcome: I live and end with the instance.
+    Attach,
+    /// The same, and I start when it ends.
+    Standby,
+    /// Stop the instance. Only the owner or root may.
+    Stop {
+        /// At once, without grace.
+        #[serde(default)]
+        kill: bool,
+    },
+    /// Stop the instance and start it again. Only the owner or root may.
+    Restart,
+    /// Send all standbys away. Only the owner or root may.
+    Dismiss,
+    /// What a newer styxy asks.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The message as a line.
+pub fn write(message: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(message).expect("messages are plain JSON");
+    line.push(b'\n');
+    line
+}
+
+/// Bytes as they come, cut into lines.
+#[derive(Debug, Default)]
+pub struct Lines {
+    bytes: Vec<u8>,
+}
+
+/// The other end does not speak our language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the run socket's other end does not speak styxy's language")]
+pub struct Gibberish;
+
+impl Lines {
+    /// Takes in what was read.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next message, once its line is complete.
+    pub fn next_message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Gibberish> {
+        let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') else {
+            return if self.bytes.len() > LINE_LENGTH_MAX { Err(Gibberish) } else { Ok(None) };
+        };
+        let message = serde_json::from_slice(&self.bytes[..end]).map_err(|_| Gibberish);
+        self.bytes.drain(..=end);
+        message.map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn standing() -> Standing {
+        let phase = Phase::Ready;
+        let (attached, standbys) = (1, 0);
+        Standing { phase, since_boot_ms: 5, port: 80, pid: None, restarts: 2, attached, standbys }
+    }
+
+    #[test]
+    fn messages_are_lines_that_are_read_back() {
+        let stuck = Outcome::Stuck { pids: vec![i32::MAX; 64] };
+        for message in [
+            ToClient::Phase(standing()),
+            ToClient::Outcome { outcome: Outcome::Stopped { code: 143 }, exit_code: 143 },
+            ToClient::Outcome { exit_code: stuck.exit_code(), outcome: stuck },
+            ToClient::Dismissed,
+            ToClient::Refused,
+        ] {
+            let line = write(&message);
+            assert!(line.len() <= LINE_LENGTH_MAX);
+            let mut lines = Lines::default();
+            lines.push(&line[..7]);
+            assert_eq!(lines.next_message::<ToClient>(), Ok(None));
+            lines.push(&line[7..]);
+            assert_eq!(lines.next_message(), Ok(Some(message)));
+            assert_eq!(lines.next_message::<ToClient>(), Ok(None));
+        }
+    }
+
+    #[test]
+    fn the_words_stay_as_they_are() {
+        let phase = r#"{"say":"phase","phase":"ready","sinceBootMs":5,"port":80,"pid":null,"restarts":2,"attached":1,"standbys":0}"#;
+        let outcome = ToClient::Outcome { outcome: Outcome::Ended { code: 3 }, exit_code: 3 };
+        for (line, expected) in [
+            (write(&ToClient::Phase(standing())), phase),
+            (write(&outcome), r#"{"say":"outcome","reason":"ended","code":3,"exitCode":3}"#),
+            (write(&FromClient::Attach), r#"{"ask":"attach"}"#),
+            (write(&FromClient::Stop { kill: true }), r#"{"ask":"stop","kill":true}"#),
+        ] {
+            assert_eq!(String::from_utf8(line).unwrap().trim_end(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_passed_over() {
+        let mut lines = Lines::default();
+        lines.push(b"{\"ask\":\"dance\",\"how\":1}\n{\"ask\":\"stop\",\"softly\":true}\n");
+        assert_eq!(lines.next_message(), Ok(Some(FromClient::Unknown)));
+        assert_eq!(lines.next_message(), Ok(Some(FromClient::Stop { kill: false })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_grow_the_buffer_without_end(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5000), 0..4),
+        ) {
+            let mut lines = Lines::default();
+            for piece in pieces {
+                lines.push(&piece);
+                loop {
+                    match lines.next_message::<FromClient>() {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break prop_assert!(lines.bytes.len() <= LINE_LENGTH_MAX),
+                        Err(Gibberish) => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+}
