@@ -12,9 +12,11 @@
 //! | [`supervisor`] | a life of one instance as a machine without I/O, and the loop that drives it |
 //! | [`os`] | the kernel: claims, processes, signals, terminals |
 //! | [`store`] | the one door to the registry's file |
+//! | [`operations`] | what styxy does, one verb a file |
 
 pub mod config;
 pub mod decision;
+pub mod operations;
 pub mod os;
 pub mod ports;
 pub mod registry;

@@ -1,0 +1,93 @@
+//! What the command is given: its arguments with templates replaced and the port injected, and its
+//! environment.
+
+use super::{
+    error::Error,
+    lease::Leased,
+    plan::{Plan, Request},
+};
+use crate::decision::template::{self, Values};
+use std::{
+    collections::BTreeMap,
+    ffi::{CString, OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+/// Where instances are reached.
+pub(super) const HOST: &str = "127.0.0.1";
+
+/// A command as it is executed.
+pub(super) struct Child {
+    /// The program, as it was given.
+    pub(super) program: CString,
+    /// The whole argument list.
+    pub(super) arguments: Vec<CString>,
+    /// The whole environment, as `NAME=value`.
+    pub(super) environment: Vec<CString>,
+}
+
+/// The command of a request, for the lease that it has got.
+pub(super) fn child(plan: &Plan, request: &Request, leased: &Leased) -> Result<Child, Error> {
+    let values = Values { name: &leased.name, ports: &leased.ports, host: HOST };
+    let port = leased.ports[0].port;
+    let words = match &plan.tool {
+        _ if request.raw => request.command.clone(),
+        Some(tool) => filled(&tool.inject(port), &values)?,
+        None => filled(&request.command, &values)?,
+    };
+    let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    for (name, value) in styxys_own(leased) {
+        environment.insert(name.into(), value.into());
+    }
+    for (name, text) in &plan.settings.env {
+        environment.insert(name.into(), template::fill(text, &values)?.into());
+    }
+    let environment = environment.into_iter().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        c_string(&name)
+    });
+    let arguments: Vec<CString> =
+        words.iter().map(|word| c_string(OsStr::new(word))).collect::<Result<_, _>>()?;
+    Ok(Child {
+        program: arguments[0].clone(),
+        environment: environment.collect::<Result<_, _>>()?,
+        arguments,
+    })
+}
+
+fn filled(words: &[String], values: &Values<'_>) -> Result<Vec<String>, Error> {
+    words.iter().map(|word| Ok(template::fill(word, values)?)).collect()
+}
+
+/// The variables that are always set.
+fn styxys_own(leased: &Leased) -> Vec<(String, String)> {
+    let port = leased.ports[0].port;
+    let mut own = vec![
+        ("PORT".to_owned(), port.to_string()),
+        ("STYXY_PORT".to_owned(), port.to_string()),
+        ("STYXY_TYPE".to_owned(), leased.name.service_type.to_string()),
+        ("STYXY_ID".to_owned(), leased.name.id.to_string()),
+        ("STYXY_URL".to_owned(), template::url(HOST, port)),
+        ("STYXY_LOCK_ID".to_owned(), leased.held.lock_id().to_string()),
+    ];
+    let named = leased.ports.iter().filter(|named| !named.name.is_empty());
+    own.extend(named.map(|named| (variable(&named.name), named.port.to_string())));
+    own
+}
+
+/// `PORT_HTTP` for the port `http`.
+fn variable(name: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    format!("PORT_{}", name.chars().map(letter).collect::<String>())
+}
+
+fn c_string(text: &OsStr) -> Result<CString, Error> {
+    CString::new(OsString::from(text).into_vec()).map_err(|_| Error::Usage {
+        message: format!(
+            "an argument or variable holds a zero byte: {}",
+            String::from_utf8_lossy(text.as_bytes()).escape_debug()
+        ),
+        hint: None,
+    })
+}

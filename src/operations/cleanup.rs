@@ -1,0 +1,99 @@
+//! `cleanup`: what crashes left is stopped, and its leases and files are collected.
+//!
+//! Reclaiming has two steps. Under the lock a dead row is taken over, so that name and port stay; outside
+//! it its leftovers are stopped; a second transaction lets the row go.
+
+use super::{
+    error::Error,
+    host::{Host, Tell, mark},
+};
+use crate::{
+    decision::world::{Life, World},
+    os::leftovers,
+    registry::{LockId, Phase},
+    store::run_dir::Held,
+};
+use nix::sys::signal::Signal;
+use serde::Serialize;
+use std::time::Duration;
+
+/// The answer, as JSON has it.
+#[derive(Debug, Serialize)]
+pub struct Cleaned {
+    /// What was removed, in words.
+    pub removed: Vec<String>,
+}
+
+impl Host {
+    /// Stops and collects everything that dead supervisors left.
+    pub fn cleanup(&self, tell: &Tell<'_>) -> Result<Cleaned, Error> {
+        let mut removed = Vec::new();
+        let world = self.world();
+        let taken = self.transact(tell, &world, |registry, remarks| {
+            for dead in self.collect(registry, remarks, &world, usize::MAX) {
+                removed.push(format!("the lease of {}", dead.name));
+            }
+            removed.extend(self.remove_litter(registry));
+            let left =
+                registry.leased().filter(|(instance, _)| world.life(instance) == Life::Leftovers);
+            let left =
+                left.map(|(instance, lease)| (instance.name.to_string(), lease.lock_id.clone()));
+            Ok(left
+                .filter_map(|(name, lock_id)| Some((name, self.store.run().take_over(&lock_id)?)))
+                .collect::<Vec<(String, Held)>>())
+        })?;
+        for (name, held) in taken {
+            self.end_leftovers(held, tell)?;
+            removed.push(format!("what {name} had left running, and its lease"));
+        }
+        Ok(Cleaned { removed })
+    }
+
+    /// Stops what a dead supervisor left, then lets its row go. The row is held meanwhile.
+    pub(super) fn end_leftovers(&self, held: Held, tell: &Tell<'_>) -> Result<(), Error> {
+        let mut held = self.stop_leftovers(held)?;
+        let world = self.world();
+        held.remove_files();
+        self.transact(tell, &world, |registry, remarks| {
+            self.forget(registry, remarks, &world, held.lock_id());
+            Ok(())
+        })
+    }
+
+    /// Stops what a dead supervisor left. Its row is held by the files that come back.
+    pub(super) fn stop_leftovers(&self, mut held: Held) -> Result<Held, Error> {
+        let Some(record) = self.store.run().read(held.lock_id()) else { return Ok(held) };
+        let signal = Signal::try_from(record.details.stop_signal).unwrap_or(Signal::SIGTERM);
+        let grace = Duration::from_millis(record.details.stop_timeout_ms);
+        match leftovers::stop_leftovers(&mark(&record), signal, grace) {
+            Ok(()) => {
+                held.update(|vitals| vitals.over = true);
+                Ok(held)
+            }
+            Err(source) => {
+                held.update(|vitals| vitals.phase = Phase::Stuck);
+                Err(Error::Leftover { name: record.details.row.name.to_string(), source })
+            }
+        }
+    }
+
+    /// Removes run files that no row names and nobody holds. Under the state lock.
+    fn remove_litter(&self, registry: &crate::registry::Registry) -> Vec<String> {
+        let run = self.store.run();
+        let named = |lock_id: &LockId| {
+            let holds = |other: &crate::registry::Lease| {
+                other.lock_id == *lock_id || other.next.as_ref() == Some(lock_id)
+            };
+            registry.leased().any(|(_, lease)| holds(lease))
+        };
+        let litter = run.lock_ids().unwrap_or_default();
+        litter
+            .into_iter()
+            .filter(|lock_id| !named(lock_id) && !run.is_alive(lock_id))
+            .map(|lock_id| {
+                run.remove(&lock_id);
+                format!("the run files of {lock_id}")
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,104 @@
+//! `run -d`: the same run in the background, and a launcher that waits until it is ready.
+//!
+//! The launcher holds no copy of a lock: it forks before the background side takes any.
+
+use super::{
+    error::{Error, Failure, Kind},
+    host::Host,
+    plan::Request,
+    run::Said,
+    view::Answer,
+};
+use crate::os::detach::{Side, detach};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+};
+
+/// What came of a detached run.
+pub enum Detached {
+    /// On the launcher's side: where it is, or why it is not.
+    Launched(Result<Box<Answer>, Failure>),
+    /// On the background's side, at the end of the instance: the exit code, for nobody.
+    Over(i32),
+}
+
+/// One line of the report.
+#[derive(Serialize, Deserialize)]
+enum Line {
+    /// Something worth saying on the way.
+    Said(Said),
+    /// It is ready.
+    Ready(Box<Answer>),
+    /// It is not.
+    Failed(Failure),
+}
+
+impl Host {
+    /// Runs in the background, and returns when it is ready there.
+    pub fn run_detached(
+        &mut self,
+        request: &Request,
+        code: fn(Kind) -> i32,
+        report: &mut dyn FnMut(Said),
+    ) -> Detached {
+        match detach() {
+            Ok(Side::Launcher { report: pipe }) => Detached::Launched(wait(pipe, code, report)),
+            Ok(Side::Background { report: pipe }) => {
+                self.actor.author.pid =
+                    i32::try_from(std::process::id()).expect("a pid fits 31 bits");
+                Detached::Over(self.run_in_background(request, code, pipe))
+            }
+            Err(source) => {
+                let error = Error::System { deed: "start a background process", source };
+                Detached::Launched(Err(error.failure(code)))
+            }
+        }
+    }
+
+    fn run_in_background(&self, request: &Request, code: fn(Kind) -> i32, pipe: File) -> i32 {
+        // Closed with the first answer: from then on nobody waits.
+        let pipe = std::cell::RefCell::new(Some(pipe));
+        let tell = |line: &Line| {
+            if let Some(pipe) = pipe.borrow_mut().as_mut() {
+                let text = serde_json::to_string(line).expect("a report is plain JSON");
+                // A launcher that was interrupted does not listen any more; the instance goes on.
+                let _ = pipe.write_all((text + "\n").as_bytes());
+            }
+        };
+        let result = self.run(request, &mut |said| match said {
+            Said::Ready { answer } | Said::Reused { answer } => {
+                tell(&Line::Ready(answer));
+                pipe.replace(None);
+            }
+            other => tell(&Line::Said(other)),
+        });
+        match result {
+            Ok(code) => code,
+            Err(error) => {
+                let failure = error.failure(code);
+                let exit_code = failure.code;
+                tell(&Line::Failed(failure));
+                exit_code
+            }
+        }
+    }
+}
+
+fn wait(
+    pipe: File,
+    code: fn(Kind) -> i32,
+    report: &mut dyn FnMut(Said),
+) -> Result<Box<Answer>, Failure> {
+    for line in BufReader::new(pipe).lines() {
+        let line = line.ok().and_then(|line| serde_json::from_str::<Line>(&line).ok());
+        match line {
+            Some(Line::Said(said)) => report(said),
+            Some(Line::Ready(answer)) => return Ok(answer),
+            Some(Line::Failed(failure)) => return Err(failure),
+            None => break,
+        }
+    }
+    Err(Error::BackgroundKilled.failure(code))
+}

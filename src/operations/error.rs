@@ -1,0 +1,487 @@
+//! Every way in which an operation can fail: what, why, and what to do now.
+//!
+//! A kind maps to an exit code in `cli::exit_code` and to a status in the HTTP face, nowhere else.
+
+use super::view::View;
+use crate::{
+    config::{ConfigError, NameError},
+    decision::{
+        refusal::{Holder, Refusal, Why},
+        template::TemplateError,
+    },
+    os::{dirs::DirectoryError, leftovers::StopError, spawn::SpawnError},
+    ports::{Port, Range},
+    registry::{LockId, ReferenceError},
+    store::StoreError,
+};
+use serde::{Deserialize, Serialize};
+use std::{error::Error as _, io};
+
+/// So many holders are named in one message.
+const NAMED_MAX: usize = 8;
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// What was asked for makes no sense.
+    Usage,
+    /// The configuration cannot be used.
+    Config,
+    /// Another instance is in the way.
+    Blocked,
+    /// There is no port to be had.
+    NoPort,
+    /// It was not ready, or not over, in time.
+    Timeout,
+    /// The command does not exist.
+    NotFound,
+    /// The command cannot be executed.
+    NotExecutable,
+    /// The command ended with its own code before it was ready.
+    Ended,
+    /// Styxy could not do it.
+    Failed,
+}
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store could not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no state directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// Something is not a name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A reference names no instance.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// A template cannot be filled in.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A decision was no.
+    #[error("{}", .0.message())]
+    Refused(Box<Refused>),
+    /// A data directory is held by an instance that this registry does not know.
+    #[error("{path} is in use by an instance of another registry{holder}")]
+    ClaimHeld {
+        /// The directory.
+        path: String,
+        /// Who, in words, if that can be seen.
+        holder: String,
+    },
+    /// A dead holder has left something; whoever meets this stops that first.
+    #[error("{lock_id} has left processes behind")]
+    Leftovers {
+        /// Its lease.
+        lock_id: LockId,
+    },
+    /// The command does not exist.
+    #[error("cannot find the command `{program}`")]
+    NotFound {
+        /// As it was given.
+        program: String,
+    },
+    /// The command cannot be executed.
+    #[error("cannot execute `{program}`")]
+    NotExecutable {
+        /// As it was given.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The command could not be started for another reason.
+    #[error(transparent)]
+    Spawn(SpawnError),
+    /// It ended before it was ready, while somebody waited for it in the background.
+    #[error("{name} ended with {code} before it was ready{}", tail(log))]
+    EndedEarly {
+        /// Which instance.
+        name: String,
+        /// What its command ended with.
+        code: i32,
+        /// The last lines of its log.
+        log: Vec<String>,
+    },
+    /// It was not ready in time.
+    #[error("{name} was not ready after {seconds} s: {why}{}", tail(log))]
+    NotReady {
+        /// Which instance.
+        name: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What was seen instead.
+        why: String,
+        /// The last lines of its log.
+        log: Vec<String>,
+    },
+    /// Somebody else took its port between the lease and its start, with `--port` or too often.
+    #[error("port {port} was taken by {thief} before {name} could listen on it")]
+    Stolen {
+        /// The port.
+        port: Port,
+        /// Who has it now.
+        thief: String,
+        /// Which instance.
+        name: String,
+    },
+    /// An instance is there but not well.
+    #[error("{} on port {} is unhealthy{since}", view.full_name(), view.port)]
+    Unhealthy {
+        /// Which one.
+        view: Box<View>,
+        /// Since when, in words.
+        since: String,
+    },
+    /// The background process was killed before it could report.
+    #[error("the background process was killed before the instance was ready")]
+    BackgroundKilled,
+    /// The supervisor of the instance that was attached to was killed.
+    #[error("the supervisor of {name} was killed")]
+    SupervisorKilled {
+        /// Which instance.
+        name: String,
+    },
+    /// What a dead supervisor left could not be ended.
+    #[error("what {name} left behind cannot be ended")]
+    Leftover {
+        /// Which instance.
+        name: String,
+        /// What is still there.
+        source: StopError,
+    },
+    /// Something of an instance survives KILL.
+    #[error("{name} cannot be ended: {survivors} survived KILL")]
+    Stuck {
+        /// Which instance.
+        name: String,
+        /// With their pids.
+        survivors: String,
+    },
+    /// `release` of an instance that has a supervisor.
+    #[error("{} is supervised by pid {}", view.full_name(), view.supervisor_pid.unwrap_or_default())]
+    Supervised {
+        /// Which one.
+        view: Box<View>,
+    },
+    /// `release` of a reservation that is used.
+    #[error("{} is in use{}", view.full_name(), view.pid.map_or_else(String::new, |pid| format!(" by pid {pid}")))]
+    InUse {
+        /// Which one.
+        view: Box<View>,
+    },
+    /// `stop` of a reservation.
+    #[error("{} is reserved, and has no process of styxy's to stop", view.full_name())]
+    NotRunning {
+        /// Which one.
+        view: Box<View>,
+    },
+    /// It belongs to another user.
+    #[error("{} belongs to {owner}", view.full_name())]
+    NotYours {
+        /// Which one.
+        view: Box<View>,
+        /// Whose it is.
+        owner: String,
+    },
+    /// What was asked for makes no sense.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The system refused something.
+    #[error("cannot {deed}")]
+    System {
+        /// What was tried.
+        deed: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A decision that was no, with all that a person wants to know of who is in the way.
+#[derive(Debug)]
+pub struct Refused {
+    /// The decision.
+    pub refusal: Refusal,
+    /// Who is in the way, if an instance is.
+    pub holder: Option<View>,
+    /// Who else: programs on a port, or the leases of a full range, as `nginx (pid 812)`.
+    pub others: Vec<String>,
+}
+
+/// A failure as it is shown, through whichever face.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind.
+    pub kind: Kind,
+    /// What the process ends with.
+    pub code: i32,
+    /// What failed, and why.
+    pub message: String,
+    /// What to do now.
+    pub hint: Option<String>,
+    /// The instance that is in the way.
+    pub instance: Option<Box<View>>,
+}
+
+impl Error {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Config(_) => Kind::Config,
+            Self::Name(_) | Self::Reference(_) | Self::Template(_) | Self::Usage { .. } => {
+                Kind::Usage
+            }
+            Self::Refused(refused) => refused.kind(),
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::NotExecutable { .. } => Kind::NotExecutable,
+            Self::EndedEarly { .. } => Kind::Ended,
+            Self::NotReady { .. } => Kind::Timeout,
+            Self::Stolen { .. } => Kind::NoPort,
+            Self::ClaimHeld { .. }
+            | Self::Unhealthy { .. }
+            | Self::Supervised { .. }
+            | Self::InUse { .. }
+            | Self::NotRunning { .. } => Kind::Blocked,
+            Self::Store(_)
+            | Self::Leftovers { .. }
+            | Self::Directory(_)
+            | Self::SupervisorKilled { .. }
+            | Self::BackgroundKilled
+            | Self::Spawn(_)
+            | Self::Stuck { .. }
+            | Self::Leftover { .. }
+            | Self::NotYours { .. }
+            | Self::System { .. } => Kind::Failed,
+        }
+    }
+
+    /// What to do now.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Name(_) => Some(NameError::RULE.to_owned()),
+            Self::Reference(_) => Some("`styxy list` shows all instances".to_owned()),
+            Self::Refused(refused) => refused.hint(),
+            Self::ClaimHeld { .. } => Some("queue for it with --if-running wait".to_owned()),
+            Self::NotFound { .. } => Some("check its spelling and PATH".to_owned()),
+            Self::NotReady { .. } => Some(
+                "give it more time with --ready-timeout, or say with --ready how it gets ready"
+                    .to_owned(),
+            ),
+            Self::Stolen { .. } => Some("end that program, or choose another port".to_owned()),
+            Self::Unhealthy { .. } => {
+                Some("start a new one in its place with --if-running replace".to_owned())
+            }
+            Self::SupervisorKilled { .. } | Self::BackgroundKilled => Some(
+                "the next run of it cleans up what was left; so does `styxy cleanup`".to_owned(),
+            ),
+            Self::Stuck { .. } | Self::Leftover { .. } => {
+                Some("its port stays leased until they are gone".to_owned())
+            }
+            Self::Supervised { view } => Some(format!("styxy stop {}", view.full_name())),
+            Self::InUse { view } => Some(format!("styxy release --force {}", view.lock_id)),
+            Self::NotRunning { view } => Some(format!("styxy release {}", view.lock_id)),
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Directory(_) => {
+                Some("name a directory of your own with STYXY_STATE_DIR".to_owned())
+            }
+            Self::Leftovers { .. } => Some("styxy cleanup".to_owned()),
+            Self::Template(_)
+            | Self::Spawn(_)
+            | Self::NotExecutable { .. }
+            | Self::EndedEarly { .. }
+            | Self::NotYours { .. }
+            | Self::System { .. } => None,
+        }
+    }
+
+    /// The instance that is in the way.
+    fn instance(self) -> Option<Box<View>> {
+        match self {
+            Self::Refused(refused) => refused.holder.map(Box::new),
+            Self::Unhealthy { view, .. }
+            | Self::Supervised { view }
+            | Self::InUse { view }
+            | Self::NotRunning { view }
+            | Self::NotYours { view, .. } => Some(view),
+            _ => None,
+        }
+    }
+
+    /// The failure as it is shown; `code` maps kinds to exit codes.
+    pub fn failure(self, code: impl Fn(Kind) -> i32) -> Failure {
+        let kind = self.kind();
+        let code = match &self {
+            Self::EndedEarly { code, .. } => *code,
+            _ => code(kind),
+        };
+        let mut message = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            message.push_str(": ");
+            message.push_str(&lower(&error.to_string()));
+            cause = error.source();
+        }
+        Failure { kind, code, message, hint: self.hint(), instance: self.instance() }
+    }
+}
+
+/// The system's messages begin in upper case and end with a number that helps nobody.
+fn lower(text: &str) -> String {
+    let text = text.split(" (os error").next().unwrap_or(text);
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            format!("{}{}", first.to_lowercase(), &text[first.len_utf8()..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn tail(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  | {line}")).collect()
+}
+
+impl Refused {
+    fn kind(&self) -> Kind {
+        match self.refusal {
+            Refusal::Blocked { .. } => Kind::Blocked,
+            Refusal::PortLeased { .. }
+            | Refusal::PortTaken { .. }
+            | Refusal::RangeFull { .. }
+            | Refusal::NoRoom { .. } => Kind::NoPort,
+            Refusal::PortNotPermitted { .. } => Kind::Failed,
+            Refusal::NoRange { .. } => Kind::Config,
+        }
+    }
+
+    fn message(&self) -> String {
+        match &self.refusal {
+            Refusal::Blocked { holder, why } => self.blocked(holder, why),
+            Refusal::PortLeased { port, holder } => {
+                let view = self.holder.as_ref();
+                let pid = view.and_then(|view| view.pid.or(view.supervisor_pid)).or(holder.pid);
+                let pid = pid.map(|pid| format!("pid {pid}"));
+                let since = view.and_then(|view| view.started_at.as_ref());
+                let since = since.map(|since| format!("since {since}"));
+                let more: Vec<String> = pid.into_iter().chain(since).collect();
+                let more =
+                    if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+                format!("port {port} is held by {}{more}", self.holder_name(holder))
+            }
+            Refusal::PortTaken { port } => {
+                let who = listed(&self.others);
+                let who = if who.is_empty() { "another program".to_owned() } else { who };
+                format!("port {port} is in use by {who}")
+            }
+            Refusal::PortNotPermitted { port } => format!("you may not bind port {port}"),
+            Refusal::RangeFull { service_type, ranges, leased, foreign } => {
+                let ranges: Vec<String> = ranges.iter().map(Range::to_string).collect();
+                let who = listed(&self.others);
+                format!(
+                    "no free port in {} for type `{service_type}`: {} leased, {foreign} used by \
+                     other programs{}{who}",
+                    ranges.join(", "),
+                    leased.len(),
+                    if who.is_empty() { "" } else { ": " },
+                )
+            }
+            Refusal::NoRange { service_type } => format!(
+                "unknown service type `{service_type}`: nobody gave it a range, and \
+                 auto-allocation is off"
+            ),
+            Refusal::NoRoom { service_type, chunk_size, bounds } => format!(
+                "no room for {chunk_size} ports of the new service type `{service_type}` in {bounds}"
+            ),
+        }
+    }
+
+    fn blocked(&self, holder: &Holder, why: &Why) -> String {
+        let name = self.holder_name(holder);
+        let view = self.holder.as_ref();
+        let pid = view.and_then(|view| view.pid.or(view.supervisor_pid)).or(holder.pid);
+        let shown = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+        let place = format!("on port {}{shown}", holder.port);
+        match why {
+            Why::SingleType => {
+                let service_type = &holder.name.service_type;
+                format!("{service_type} allows a single instance: {name} runs {place}")
+            }
+            Why::SameInstance => format!("{name} already runs {place}"),
+            Why::OtherCommand => {
+                let command = view.and_then(|view| view.command.as_ref());
+                let command =
+                    command.map_or_else(String::new, |words| format!(": {}", words.join(" ")));
+                format!("{name} runs another command {place}{command}")
+            }
+            Why::BeingReplaced => format!("{name} is being replaced already"),
+            Why::Claim(path) => format!("{path} is in use by {name} {place}"),
+            Why::Reserved => {
+                let pid = holder
+                    .pid
+                    .map_or_else(|| "another process".to_owned(), |pid| format!("pid {pid}"));
+                format!("{name} is reserved by {pid}")
+            }
+            Why::NotOurs => {
+                format!("{name} is served {place} by a program that styxy did not start")
+            }
+        }
+    }
+
+    fn holder_name(&self, holder: &Holder) -> String {
+        self.holder.as_ref().map_or_else(|| holder.name.to_string(), View::full_name)
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.refusal {
+            Refusal::Blocked { holder, why } => Some(match why {
+                Why::SingleType | Why::SameInstance => format!("styxy use --port {}", holder.port),
+                Why::OtherCommand => {
+                    format!("name this one with --id, or use that one: styxy use --port {}", holder.port)
+                }
+                Why::BeingReplaced | Why::Claim(_) => "queue for it with --if-running wait".to_owned(),
+                Why::Reserved => format!("styxy release {}", holder.lock_id),
+                Why::NotOurs => "end that program yourself, then try again".to_owned(),
+            }),
+            Refusal::PortLeased { holder, .. } => {
+                Some(format!("choose another port, or end that one: styxy stop {}", holder.lock_id))
+            }
+            Refusal::PortTaken { .. } => {
+                Some("end that program, or leave --port out to get a free one".to_owned())
+            }
+            Refusal::PortNotPermitted { .. } => {
+                Some("ports below 1024 are for root, as a rule; choose a higher one".to_owned())
+            }
+            Refusal::RangeFull { service_type, .. } => Some(format!(
+                "end one of these, or widen the range: service_types.{service_type}.range"
+            )),
+            Refusal::NoRange { service_type } => Some(format!(
+                "set service_types.{service_type}.range, or auto_allocation.enabled = true"
+            )),
+            Refusal::NoRoom { .. } => Some(
+                "lower auto_allocation.default_chunk_size or gap_size, or widen min_port and max_port"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+fn listed(others: &[String]) -> String {
+    let mut text = others.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if others.len() > NAMED_MAX {
+        text.push_str(&format!(" and {} more", others.len() - NAMED_MAX));
+    }
+    text
+}

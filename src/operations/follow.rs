@@ -1,0 +1,117 @@
+//! A log as it is, or as it grows: until its instance ends, or nobody wants to see more.
+
+use super::{
+    error::Error,
+    host::{Host, Tell},
+};
+use crate::{
+    os::{
+        interrupts::Interrupts,
+        logs::Follow,
+        wait_set::{Interest, WaitSet},
+    },
+    supervisor::{
+        line::{Heard, Line},
+        message::ToClient,
+    },
+};
+use std::io;
+
+/// So much of a log is shown at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Who shows a piece of a log.
+pub type Show<'a> = dyn FnMut(&[u8]) -> Result<(), Error> + 'a;
+
+/// How much of a log is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// What is there.
+    SoFar,
+    /// What is there, and what comes, until the instance ends.
+    ToItsEnd,
+}
+
+/// What a follower waits for.
+#[derive(Clone, Copy)]
+enum Waker {
+    Interrupt,
+    End,
+    More,
+}
+
+impl Host {
+    /// Shows the last lines of an instance's log, and what is wanted beyond; tells what to end with.
+    pub fn show_log(
+        &self,
+        reference: &str,
+        lines: usize,
+        wanted: Wanted,
+        show: &mut Show<'_>,
+        tell: &Tell<'_>,
+    ) -> Result<i32, Error> {
+        let failed = |source| Error::System { deed: "read the instance's log", source };
+        let path = self.log(reference, tell)?;
+        // Connected before the first look: what is written before its end is seen.
+        let line = match wanted {
+            Wanted::SoFar => None,
+            Wanted::ToItsEnd => self.line_to(reference, tell)?,
+        };
+        let mut log = Follow::start(&path, lines).map_err(failed)?;
+        let Some(mut line) = line else {
+            return drain(&mut log, show).map(|()| 0);
+        };
+        let interrupts = Interrupts::take().map_err(failed)?;
+        loop {
+            drain(&mut log, show)?;
+            match wait(&interrupts, &line, &log).map_err(failed)? {
+                Waker::Interrupt => return Ok(interrupts.which().exit_code()),
+                Waker::More => {}
+                Waker::End if is_over(&mut line)? => return drain(&mut log, show).map(|()| 0),
+                Waker::End => {}
+            }
+        }
+    }
+
+    /// A line to the supervisor, whose end is the instance's. `None`: it has ended.
+    fn line_to(&self, reference: &str, tell: &Tell<'_>) -> Result<Option<Line>, Error> {
+        let Ok(view) = self.locate(reference, tell) else { return Ok(None) };
+        let lock_id = view.lock_id.parse().expect("a view's lockId is one");
+        Ok(Line::connect(self.store.run().as_fd(), &lock_id).ok())
+    }
+}
+
+/// Shows all that is there.
+fn drain(log: &mut Follow, show: &mut Show<'_>) -> Result<(), Error> {
+    let failed = |source: io::Error| Error::System { deed: "read the instance's log", source };
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match log.read(&mut piece).map_err(failed)? {
+            0 => return Ok(()),
+            length => show(&piece[..length])?,
+        }
+    }
+}
+
+/// What comes first: Ctrl-C, a word of the supervisor, or more of the log.
+fn wait(interrupts: &Interrupts, line: &Line, log: &Follow) -> io::Result<Waker> {
+    let mut set = WaitSet::new();
+    set.add(Waker::Interrupt, interrupts, Interest::Readable);
+    set.add(Waker::End, line, Interest::Readable);
+    set.add(Waker::More, log, Interest::Readable);
+    let mut ready = set.wait(None)?;
+    Ok(ready.next().expect("a wait without a deadline ends with something"))
+}
+
+/// Whether what the supervisor has to say is that the instance is over, or that it was killed.
+fn is_over(line: &mut Line) -> Result<bool, Error> {
+    let failed = |source| Error::System { deed: "talk to the supervisor", source };
+    Ok(match line.listen(None, None).map_err(failed)? {
+        Heard::Said(ToClient::Outcome { .. }) | Heard::HungUp => true,
+        Heard::Said(
+            ToClient::Phase(_) | ToClient::Dismissed | ToClient::Refused | ToClient::Unknown,
+        )
+        | Heard::Interrupted
+        | Heard::TimedOut => false,
+    })
+}

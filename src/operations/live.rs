@@ -1,0 +1,384 @@
+//! A life of our own: the child is started with its lease, supervised to its end, and the lease is given
+//! back before anyone is told how it ended.
+
+use super::{
+    child::{Child, child},
+    error::Error,
+    host::{Host, milliseconds},
+    lease::Leased,
+    plan::{Plan, Request},
+    ports::strangers,
+    run::{Lived, Report, Said},
+    view::{Answer, named_ports, url},
+};
+use crate::{
+    config::{PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck},
+    os::{
+        clock, logs, memory,
+        signals::Signals,
+        spawn::{Input, Others, Output, Spawn, SpawnError},
+    },
+    ports::Port,
+    registry::{Ending, Lease, Overlay},
+    supervisor::{
+        Lesson, Outcome, Policy, Progress, Reservation, WhenLate,
+        driver::{self, Life, LogCheck, Setup, Stage},
+        line::Callers,
+    },
+};
+use regex_automata::meta::Regex;
+use std::{cell::RefCell, fs::File, os::fd::AsFd, path::Path};
+
+/// So many lines of a log are shown when what wrote it failed.
+const LOG_LINES: usize = 10;
+
+impl Host {
+    /// Starts the command with its lease and lives with it to its end.
+    pub(super) fn live(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        mut leased: Leased,
+        report: &mut Report<'_>,
+    ) -> Result<Lived, Error> {
+        self.introduce(&leased, report);
+        let shown = Shown::new(self, plan, &leased);
+        let prepared = self.prepare(plan, request, &leased);
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.give_back(leased, &Ended::default(), report);
+                return Err(error);
+            }
+        };
+        let socket = leased.socket.try_clone();
+        let callers = socket.and_then(Callers::new);
+        let mut callers =
+            callers.map_err(|source| Error::System { deed: "listen on the run socket", source })?;
+        let life = supervised(plan, request, &mut leased, &prepared, &mut callers, &shown, report)?;
+        let outcome = life.outcome.clone();
+        if let Outcome::Stuck { pids } = &outcome {
+            leased.held.leave_files();
+            drop(leased);
+            callers.tell_outcome(&outcome);
+            let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
+            return Err(Error::Stuck { name: shown.name, survivors: pids.join(", ") });
+        }
+        self.give_back(leased, &Ended::of(&life), report);
+        callers.tell_outcome(&outcome);
+        told(life, request, &shown, report)
+    }
+
+    /// What is worth knowing before the command says anything.
+    fn introduce(&self, leased: &Leased, report: &mut Report<'_>) {
+        if let Some(range) = leased.new_range {
+            let service_type = leased.name.service_type.to_string();
+            report(Said::NewRange { service_type, range });
+        }
+        if leased.renumbered {
+            report(Said::Renumbered { name: leased.name.to_string() });
+        }
+    }
+
+    fn prepare(&self, plan: &Plan, request: &Request, leased: &Leased) -> Result<Prepared, Error> {
+        let ready = plan.settings.ready.as_ref().unwrap_or(&ReadyCheck::Tcp);
+        let pattern = match ready {
+            ReadyCheck::Log(pattern) if request.detach => Some(regex(pattern)?),
+            ReadyCheck::Log(_) => {
+                return Err(Error::Usage {
+                    message: "readiness by a line of the log needs a log".to_owned(),
+                    hint: Some("run it with -d, so that its output goes to one".to_owned()),
+                });
+            }
+            ReadyCheck::Notify => {
+                return Err(Error::Usage {
+                    message: "readiness `notify` is not supported yet".to_owned(),
+                    hint: Some("use tcp, http:/path, exec:CMD, log:REGEX or none".to_owned()),
+                });
+            }
+            ReadyCheck::Tcp | ReadyCheck::Http(_) | ReadyCheck::Exec(_) | ReadyCheck::None => None,
+        };
+        let log = if request.detach { Some(self.open_log(&leased.name)?) } else { None };
+        Ok(Prepared { child: child(plan, request, leased)?, log, pattern })
+    }
+
+    /// Gives the lease back, or hands it on to the successor. What is left undone by a full disk is done by
+    /// the next command: the kernel has dropped lock and claims with this process.
+    fn give_back(&self, leased: Leased, ended: &Ended, report: &mut Report<'_>) {
+        let report = RefCell::new(report);
+        let tell = |text: &str| (report.borrow_mut())(Said::Notice(text.to_owned()));
+        let world = self.world();
+        let mut leased = Some(leased);
+        let result = self.transact(&tell, &world, |registry, remarks| {
+            let leased = leased.take().expect("a transaction is made once");
+            let lock_id = leased.held.lock_id().clone();
+            let name = leased.name.clone();
+            // Claims and files go before the row does: who finds it gone finds its port free.
+            drop(leased);
+            let Some(instance) = registry.instance_mut(&name) else { return Ok(()) };
+            let Some(lease) = instance.lease.clone().filter(|lease| lease.lock_id == lock_id)
+            else {
+                return Ok(());
+            };
+            if let Some(overlay) = ended.overlay {
+                instance.overlay = overlay;
+            }
+            remarks.endings.push((lock_id, ended.ending));
+            match lease.next.clone().filter(|next| self.store.run().is_alive(next)) {
+                Some(lock_id) => instance.lease = Some(Lease { lock_id, next: None, ..lease }),
+                None => registry.end_lease(&name),
+            }
+            Ok(())
+        });
+        if let Err(error) = result {
+            tell(&format!(
+                "the lease could not be given back ({error}); the next command does that"
+            ));
+        }
+    }
+}
+
+/// The child and where its output goes.
+struct Prepared {
+    child: Child,
+    log: Option<File>,
+    pattern: Option<Regex>,
+}
+
+/// What the registry is told of a life.
+#[derive(Default)]
+struct Ended {
+    ending: Ending,
+    overlay: Option<Overlay>,
+}
+
+impl Ended {
+    fn of(life: &Life) -> Self {
+        Self {
+            ending: Ending {
+                reclaimed: false,
+                restarts: life.restarts,
+                ready_ms: life.ready_after.map(milliseconds),
+            },
+            overlay: match life.lesson {
+                Lesson::Nothing => None,
+                Lesson::Works => Some(Overlay::Works),
+                Lesson::Fails => Some(Overlay::Fails),
+                Lesson::Retried => Some(Overlay::Retried),
+            },
+        }
+    }
+}
+
+/// What people are told of an instance while it lives.
+struct Shown {
+    /// Its name in full.
+    name: String,
+    port: Port,
+    answer: Answer,
+    ready_seconds: u64,
+    log: Option<std::path::PathBuf>,
+}
+
+impl Shown {
+    fn new(host: &Host, plan: &Plan, leased: &Leased) -> Self {
+        let port = leased.ports[0].port;
+        let project = leased.project.clone();
+        let answer = Answer {
+            port,
+            ports: named_ports(&leased.ports),
+            lock_id: Some(leased.held.lock_id().to_string()),
+            r#type: leased.name.service_type.to_string(),
+            id: leased.name.id.to_string(),
+            project,
+            url: url(port),
+            pid: None,
+            existing: false,
+            auto_allocated: leased.new_range.is_some(),
+            new_range: leased.new_range,
+            message: format!("{} runs on port {port}", leased.name),
+        };
+        let ready_timeout = plan.settings.ready_timeout.unwrap_or(READY_TIMEOUT_DEFAULT);
+        Self {
+            name: leased.name.to_string(),
+            port,
+            answer,
+            ready_seconds: ready_timeout.as_secs(),
+            log: Some(host.log_path(&leased.name)),
+        }
+    }
+
+    fn with_pid(&self, pid: Option<i32>) -> Box<Answer> {
+        Box::new(Answer { pid, ..self.answer.clone() })
+    }
+
+    fn log_lines(&self) -> Vec<String> {
+        let log = self.log.as_deref();
+        log.and_then(|log| logs::tail(log, LOG_LINES).ok()).unwrap_or_default()
+    }
+
+    /// Why it is not ready, as far as that can be seen.
+    fn why_unready(&self) -> String {
+        let others = strangers(self.port);
+        if others.is_empty() {
+            format!("nothing listens on {}", self.port)
+        } else {
+            format!("{} holds {}", others.join(", "), self.port)
+        }
+    }
+}
+
+fn supervised(
+    plan: &Plan,
+    request: &Request,
+    leased: &mut Leased,
+    prepared: &Prepared,
+    callers: &mut Callers,
+    shown: &Shown,
+    report: &mut Report<'_>,
+) -> Result<Life, Error> {
+    let signals =
+        Signals::take().map_err(|source| Error::System { deed: "receive signals", source })?;
+    let Child { program, arguments, environment } = &prepared.child;
+    let says_ready =
+        |line: &str| prepared.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
+    let log = shown.log.as_deref().filter(|_| prepared.pattern.is_some());
+    let mut pid = None;
+    let mut tell = |progress: &Progress| {
+        if let Progress::Started { pid: started } = progress {
+            pid = Some(*started);
+        }
+        if let Some(said) = said(progress, pid, shown) {
+            report(said);
+        }
+    };
+    let policy = policy(plan, request, leased);
+    let setup = Setup {
+        policy,
+        command: Spawn {
+            stdin: if request.stdin_null || request.detach { Input::Null } else { Input::Inherit },
+            output: prepared.log.as_ref().map_or(Output::Inherit, |log| Output::File(log.as_fd())),
+            others: if request.detach { Others::Close } else { Others::Inherit },
+            ..Spawn::new(program, arguments, environment)
+        },
+        port: shown.port,
+        claims: &mut leased.claims,
+        held: &mut leased.held,
+        callers,
+        stage: if request.detach { Stage::Background } else { Stage::Foreground },
+        log: log.map(|path: &Path| LogCheck { path, says_ready: &says_ready }),
+        report: &mut tell,
+        before_rest: &mut memory::give_back,
+    };
+    driver::supervise(setup, &signals)
+        .map_err(|source| Error::System { deed: "wait for the command", source })
+}
+
+/// The rules of this life: settings, and what is known of starting its program over a reservation.
+fn policy(plan: &Plan, request: &Request, leased: &mut Leased) -> Policy {
+    if leased.overlay == Overlay::Fails {
+        leased.claims.iter_mut().for_each(crate::os::claim::Claim::drop_reservation);
+    }
+    let reserved = leased.claims.iter().any(crate::os::claim::Claim::is_reserved);
+    let reservation = match leased.overlay {
+        _ if !reserved => Reservation::Without,
+        Overlay::Unknown => Reservation::Untried,
+        Overlay::Works | Overlay::Fails | Overlay::Retried => Reservation::Settled,
+    };
+    let stops_when_late = request.detach || request.settings.ready_timeout.is_some();
+    Policy {
+        when_late: if stops_when_late { WhenLate::Stop } else { WhenLate::Say },
+        probe_timeout: plan.settings.probe_timeout.unwrap_or(PROBE_TIMEOUT_DEFAULT),
+        reservation,
+        ..Policy::new(&plan.settings, clock::dice())
+    }
+}
+
+fn said(progress: &Progress, pid: Option<i32>, shown: &Shown) -> Option<Said> {
+    let name = || shown.name.clone();
+    match progress {
+        Progress::Started { .. } => Some(Said::Started { answer: shown.with_pid(pid) }),
+        Progress::Ready { .. } => Some(Said::Ready { answer: shown.with_pid(pid) }),
+        Progress::NotReadyYet { after, .. } => {
+            Some(Said::Late { name: name(), seconds: after.as_secs(), why: shown.why_unready() })
+        }
+        Progress::Unhealthy { failures } => {
+            Some(Said::Unhealthy { name: name(), failures: *failures })
+        }
+        Progress::Healthy => Some(Said::Healthy { name: name() }),
+        Progress::Restarting { code, delay } => {
+            Some(Said::Restarting { name: name(), code: *code, delay_ms: milliseconds(*delay) })
+        }
+        Progress::Retrying { code } => Some(Said::Notice(format!(
+            "{} ended with {code} over the reservation of port {}: trying once without it",
+            shown.name, shown.port
+        ))),
+        Progress::Stuck { pids } => {
+            let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
+            let why = format!("{} survived KILL", pids.join(", "));
+            Some(Said::GaveUp { name: name(), why })
+        }
+    }
+}
+
+/// The end of a life as its caller is told it.
+fn told(
+    life: Life,
+    request: &Request,
+    shown: &Shown,
+    report: &mut Report<'_>,
+) -> Result<Lived, Error> {
+    let name = shown.name.clone();
+    let unready = request.detach && life.ready_after.is_none();
+    match life.outcome {
+        Outcome::NotStarted { .. } => Err(refused(life.refusal)),
+        Outcome::NotReady => Err(Error::NotReady {
+            name,
+            seconds: shown.ready_seconds,
+            why: shown.why_unready(),
+            log: if request.detach { shown.log_lines() } else { Vec::new() },
+        }),
+        Outcome::PortStolen => Ok(Lived::Stolen(Error::Stolen {
+            port: shown.port,
+            thief: strangers(shown.port).join(", "),
+            name,
+        })),
+        Outcome::Ended { code } | Outcome::Stopped { code } if unready => {
+            Err(Error::EndedEarly { name, code, log: shown.log_lines() })
+        }
+        Outcome::Ended { code } | Outcome::Stopped { code } => Ok(Lived::Over(code)),
+        Outcome::CrashLoop { code, ends } => {
+            report(Said::GaveUp { name, why: format!("it ended {ends} times in a row") });
+            Ok(Lived::Over(code))
+        }
+        Outcome::RestartsUsedUp { code, restarts } => {
+            report(Said::GaveUp { name, why: format!("it was started again {restarts} times") });
+            Ok(Lived::Over(code))
+        }
+        Outcome::Stuck { pids } => {
+            let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
+            Err(Error::Stuck { name, survivors: pids.join(", ") })
+        }
+    }
+}
+
+fn refused(refusal: Option<SpawnError>) -> Error {
+    match refusal {
+        Some(SpawnError::NotFound { program }) => Error::NotFound { program },
+        Some(SpawnError::NotExecutable { program, why }) => {
+            Error::NotExecutable { program, source: why }
+        }
+        Some(other) => Error::Spawn(other),
+        None => Error::System {
+            deed: "start the command",
+            source: std::io::Error::other("no reason was given"),
+        },
+    }
+}
+
+fn regex(pattern: &str) -> Result<Regex, Error> {
+    Regex::new(pattern).map_err(|error| Error::Usage {
+        message: format!("`{}` is not a regular expression: {error}", pattern.escape_debug()),
+        hint: None,
+    })
+}

@@ -1,0 +1,184 @@
+//! What is asked for, completed: the tool recognised, the type and the id settled, the settings laid over
+//! each other. Nothing is decided here that needs the registry.
+
+use super::{error::Error, host::Host};
+use crate::{
+    config::{
+        Behavior, IfRunning, InstanceId, ScopeKind, ServiceSettings, ServiceType, SingleScope,
+        TypeName,
+    },
+    decision::{
+        ask::{AskedId, Purpose},
+        identity,
+        port::Wish,
+        recognise::{self, Recognised},
+    },
+    ports::{Port, Range},
+    registry::Scope,
+};
+use std::path::{Path, PathBuf};
+
+/// What a person asked for, as it was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `--type`.
+    pub service_type: Option<TypeName>,
+    /// `--id`.
+    pub id: Option<InstanceId>,
+    /// `--port`, `--prefer`, `--ports`.
+    pub wish: Wish,
+    /// `--if-running`.
+    pub if_running: IfRunning,
+    /// `--new`.
+    pub new: bool,
+    /// `--claim`.
+    pub claims: Vec<PathBuf>,
+    /// What flags say of scope, reservation, checks, variables, restarts and stops.
+    pub settings: ServiceSettings,
+    /// `-d`.
+    pub detach: bool,
+    /// `--stdin null`.
+    pub stdin_null: bool,
+    /// `--raw`.
+    pub raw: bool,
+    /// `--dry-run`.
+    pub dry_run: bool,
+    /// The command; empty for `allocate`.
+    pub command: Vec<String>,
+}
+
+/// A request, completed.
+pub struct Plan {
+    /// The type.
+    pub service_type: TypeName,
+    /// The id, given or derived.
+    pub id: AskedId,
+    /// Where the id is unique.
+    pub scope: Scope,
+    /// One instance, or many.
+    pub behavior: Behavior,
+    /// What a single one is single in.
+    pub single_scope: SingleScope,
+    /// The type's range, if a profile or the configuration gives it one.
+    pub range: Option<Range>,
+    /// Ports that the type prefers.
+    pub preferred: Vec<Port>,
+    /// How it is checked, restarted and stopped.
+    pub settings: ServiceSettings,
+    /// The tool that its command starts, if it is a known one.
+    pub tool: Option<Recognised>,
+    /// Whether its port is reserved while it starts.
+    pub reserves: bool,
+    /// A run, with its command's checksum, or an allocate.
+    pub purpose: Purpose,
+    /// Canonical paths of the data directories that it claims.
+    pub claims: Vec<String>,
+}
+
+impl Host {
+    /// Completes a request.
+    pub fn plan(&self, request: &Request) -> Result<Plan, Error> {
+        let scripts = |name: &str| package_script(&self.place.cwd, name);
+        let tool = recognise::recognise(&request.command, &scripts);
+        let service_type =
+            request.service_type.clone().unwrap_or_else(|| recognise::default_type(tool.as_ref()));
+        let known = self.config.service_type(&service_type);
+        let behavior = known.as_ref().map_or(Behavior::Multi, |known| known.behavior);
+        let settings = settled(&request.settings, known.as_ref(), tool.as_ref());
+        let scope = match settings.scope {
+            Some(ScopeKind::Machine) => Scope::Machine,
+            Some(ScopeKind::Project) => {
+                identity::default_scope(Behavior::Multi, &self.place.project)
+            }
+            None => identity::default_scope(behavior, &self.place.project),
+        };
+        let id = match &request.id {
+            Some(id) => AskedId::Given(id.clone()),
+            None => AskedId::Derived(match behavior {
+                Behavior::Single => {
+                    identity::single_id(None, &recognise::tool_name(&request.command, &scripts))
+                }
+                Behavior::Multi => identity::multi_id(&self.place.project, &self.place.cwd),
+            }),
+        };
+        let purpose = if request.command.is_empty() {
+            Purpose::Allocate
+        } else {
+            Purpose::Run { command: checksum(&request.command) }
+        };
+        let tool_reserves = tool.as_ref().is_none_or(|recognised| !recognised.tool.no_reserve);
+        Ok(Plan {
+            id,
+            scope,
+            behavior,
+            single_scope: known.as_ref().map_or_else(SingleScope::default, |k| k.single_scope),
+            range: known.as_ref().and_then(|known| known.range),
+            preferred: known.map_or_else(Vec::new, |known| known.preferred_ports),
+            reserves: settings.reserve.unwrap_or(tool_reserves),
+            settings,
+            tool,
+            purpose,
+            claims: canonical(&request.claims)?,
+            service_type,
+        })
+    }
+}
+
+/// Flag, else configuration, else the recognised tool, else the type's profile.
+fn settled(
+    flags: &ServiceSettings,
+    known: Option<&ServiceType>,
+    tool: Option<&Recognised>,
+) -> ServiceSettings {
+    let mut settings = flags.clone();
+    if let Some(known) = known {
+        settings = settings.or(&known.configured);
+    }
+    if let Some(tool) = tool {
+        settings = settings.or(&tool.tool.settings());
+    }
+    match known {
+        Some(known) => settings.or(&known.profile),
+        None => settings,
+    }
+}
+
+/// The command's checksum: its words with a zero byte behind each, so that no two lists look alike.
+fn checksum(command: &[String]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for word in command {
+        hasher.update(word.as_bytes());
+        hasher.update(&[0]);
+    }
+    hasher.finalize()
+}
+
+fn canonical(claims: &[PathBuf]) -> Result<Vec<String>, Error> {
+    claims
+        .iter()
+        .map(|path| match path.canonicalize() {
+            Ok(path) if path.is_dir() => Ok(path.to_string_lossy().into_owned()),
+            Ok(_) => Err(Error::Usage {
+                message: format!("cannot claim {}: it is not a directory", path.display()),
+                hint: Some("claim the data directory that the service writes to".to_owned()),
+            }),
+            Err(source) => Err(Error::Usage {
+                message: format!("cannot claim {}: {source}", path.display()),
+                hint: Some("make the directory first".to_owned()),
+            }),
+        })
+        .collect()
+}
+
+/// A script of the nearest package.json, as `npm run NAME` would run it.
+fn package_script(cwd: &Path, name: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Package {
+        #[serde(default)]
+        scripts: std::collections::BTreeMap<String, String>,
+    }
+    let file =
+        cwd.ancestors().map(|folder| folder.join("package.json")).find(|file| file.is_file())?;
+    let text = std::fs::read(file).ok()?;
+    serde_json::from_slice::<Package>(&text).ok()?.scripts.remove(name)
+}

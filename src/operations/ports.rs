@@ -1,0 +1,170 @@
+//! Which ports an instance gets, and the range they come from: the decision, with the real world behind it.
+//!
+//! Inside a transaction, on its draft. What is chosen is claimed in the kernel already.
+
+use super::{
+    error::{Error, Refused},
+    host::{Host, HostWorld},
+    lease::{blocked, now},
+    plan::Plan,
+};
+use crate::{
+    config::tool,
+    decision::{
+        new_range,
+        port::{self, Choice},
+        refusal::Refusal,
+        world::{Life, World},
+    },
+    os::{listeners, port_probe, user},
+    ports::{Port, Range},
+    registry::{InstanceName, LockId, NamedPort, Registry, Remarks},
+};
+
+impl Host {
+    /// The ports of an instance, and the range that was made for them.
+    pub(super) fn ports(
+        &self,
+        plan: &Plan,
+        wish: &port::Wish,
+        name: &InstanceName,
+        registry: &mut Registry,
+        remarks: &mut Remarks,
+        world: &HostWorld<'_>,
+    ) -> Result<(Vec<NamedPort>, Option<Range>), Error> {
+        if let Some(exact) = wish.exact {
+            self.free_of_the_dead(exact, registry, remarks, world);
+        }
+        let mut new_range = None;
+        let automatic = plan.range.is_none();
+        if automatic && registry.ranges_of(&plan.service_type).next().is_none() {
+            new_range = Some(self.grow(plan, registry, world)?);
+        }
+        let mut collected = false;
+        loop {
+            let ranges: Vec<Range> = match plan.range {
+                Some(range) => vec![range],
+                None => registry.ranges_of(&plan.service_type).collect(),
+            };
+            let choice =
+                Choice { registry, name, ranges: &ranges, preferred: &plan.preferred, wish };
+            match port::choose(choice, world) {
+                Ok(ports) => return Ok((ports, new_range)),
+                Err(Refusal::RangeFull { .. }) if !collected => {
+                    // Nothing else is free, so now it is worth looking at every lease.
+                    collected = true;
+                    self.collect(registry, remarks, world, usize::MAX);
+                }
+                Err(Refusal::RangeFull { .. }) if automatic && new_range.is_none() => {
+                    new_range = Some(self.grow(plan, registry, world)?);
+                }
+                Err(refusal) => {
+                    remarks.said.push(blocked(&refusal, plan));
+                    return Err(self.refused(registry, refusal));
+                }
+            }
+        }
+    }
+
+    fn free_of_the_dead(
+        &self,
+        port: Port,
+        registry: &mut Registry,
+        remarks: &mut Remarks,
+        world: &HostWorld<'_>,
+    ) {
+        let dead = registry
+            .by_port(port)
+            .filter(|instance| world.life(instance) == Life::Gone)
+            .and_then(|instance| instance.lease.as_ref())
+            .map(|lease| lease.lock_id.clone());
+        if let Some(lock_id) = dead {
+            self.forget(registry, remarks, world, &lock_id);
+        }
+    }
+
+    /// Makes a range for an unknown type, or grows the range of one that is full.
+    fn grow(
+        &self,
+        plan: &Plan,
+        registry: &mut Registry,
+        world: &HostWorld<'_>,
+    ) -> Result<Range, Error> {
+        let service_type = &plan.service_type;
+        let automatic = self.config.auto_allocation();
+        if !automatic.enabled {
+            let refusal = Refusal::NoRange { service_type: service_type.clone() };
+            return Err(self.refused(registry, refusal));
+        }
+        let category = tool(service_type.as_str()).map(|tool| tool.profile().category);
+        let second_name = category.map(|category| format!("{category}-{service_type}"));
+        let rule = self.config.rule_for(service_type, second_name.as_deref());
+        let bounds =
+            Range::new(automatic.min_port, automatic.max_port).map_err(|source| Error::Usage {
+                message: format!("auto_allocation.min_port and max_port are no range: {source}"),
+                hint: Some("set min_port below max_port".to_owned()),
+            })?;
+        let avoid = automatic.avoid_ephemeral.then(port_probe::ephemeral_range).flatten();
+        let rule = new_range::Rule {
+            chunk_size: rule
+                .and_then(|rule| rule.chunk_size)
+                .unwrap_or(automatic.default_chunk_size)
+                .get(),
+            bounds,
+            gap: automatic.gap(),
+            avoid,
+        };
+        let configured: Vec<Range> =
+            self.config.service_types().iter().filter_map(|known| known.range).collect();
+        let range = new_range::choose(registry, &configured, service_type, &rule, world)
+            .map_err(|refusal| self.refused(registry, refusal))?;
+        registry.ranges.push(new_range::row(service_type, range, now()));
+        Ok(range)
+    }
+
+    /// A refusal, with what is known of who is in the way.
+    pub(super) fn refused(&self, registry: &Registry, refusal: Refusal) -> Error {
+        let view = |lock_id: &LockId| {
+            registry.by_lock_id(lock_id).map(|instance| self.view(registry, instance))
+        };
+        let (holder, others) = match &refusal {
+            Refusal::Blocked { holder, .. } | Refusal::PortLeased { holder, .. } => {
+                (view(&holder.lock_id), Vec::new())
+            }
+            Refusal::PortTaken { port } => (None, strangers(*port)),
+            Refusal::RangeFull { leased, ranges, .. } => {
+                let leases = leased.iter().map(|holder| {
+                    format!("{} on {}", self.full_name(registry, &holder.name), holder.port)
+                });
+                (None, leases.chain(foreign(registry, ranges)).collect())
+            }
+            Refusal::PortNotPermitted { .. } | Refusal::NoRange { .. } | Refusal::NoRoom { .. } => {
+                (None, Vec::new())
+            }
+        };
+        Error::Refused(Box::new(Refused { refusal, holder, others }))
+    }
+}
+
+/// So many ports of a full range are looked at for who else uses them.
+const FOREIGN_MAX: usize = 16;
+
+/// Who else uses ports of a full range.
+fn foreign<'a>(registry: &'a Registry, ranges: &'a [Range]) -> impl Iterator<Item = String> + 'a {
+    let unleased = ranges.iter().flat_map(|range| range.ports());
+    let unleased = unleased.filter(|port| registry.by_port(*port).is_none()).take(FOREIGN_MAX);
+    unleased.flat_map(|port| strangers(port).into_iter().map(move |who| format!("{who} on {port}")))
+}
+
+/// Who uses a port, as `nginx (pid 812)`.
+pub(super) fn strangers(port: Port) -> Vec<String> {
+    let holders = listeners::who_holds(port).unwrap_or_default();
+    holders
+        .into_iter()
+        .map(|holder| match (holder.command, holder.pid) {
+            (Some(command), Some(pid)) => format!("{command} (pid {pid})"),
+            (None, Some(pid)) => format!("pid {pid}"),
+            (_, None) => format!("a program of {}", user::name(holder.uid)),
+        })
+        .collect()
+}

@@ -1,0 +1,244 @@
+//! What is shown of an instance, the same through every face.
+//!
+//! Fields are named as in JSON; one is never renamed, only added; absent is null, never missing.
+
+use super::host::Host;
+use crate::{
+    config::{Behavior, TypeOrigin},
+    decision::identity,
+    os::{listeners, process},
+    ports::{Port, Range},
+    registry::{Holder, Instance, InstanceName, Lease, NamedPort, Phase, Registry, Scope},
+    store::record::Record,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One instance, as `list` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View {
+    /// Its type.
+    pub r#type: String,
+    /// Its id.
+    pub id: String,
+    /// Its project, as it is shown; null for one of the machine's.
+    pub project: Option<String>,
+    /// The port that it gets as `PORT`.
+    pub port: Port,
+    /// The ports that have names.
+    pub ports: BTreeMap<String, Port>,
+    /// Where it is reached.
+    pub url: String,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The name of its lease.
+    pub lock_id: String,
+    /// The leader's pid; the listener's once the leader has ended.
+    pub pid: Option<i32>,
+    /// The supervisor's pid.
+    pub supervisor_pid: Option<i32>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// When it was started.
+    pub started_at: Option<String>,
+    /// When it got ready.
+    pub ready_at: Option<String>,
+    /// The command as it was given.
+    pub command: Option<Vec<String>>,
+    /// The command's working directory.
+    pub cwd: Option<String>,
+    /// Where its output is kept, if it is.
+    pub log: Option<String>,
+    /// Its container, if it is one.
+    pub container: Option<serde_json::Value>,
+}
+
+/// One service type, as `types` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeView {
+    /// Its name.
+    pub name: String,
+    /// Its ports.
+    pub ranges: Vec<Range>,
+    /// Who defined it.
+    pub origin: TypeOrigin,
+    /// One instance, or many.
+    pub instance_behavior: Behavior,
+    /// One line for people.
+    pub description: String,
+    /// How many of its ports have a lease.
+    pub leased: usize,
+    /// How many have none.
+    pub free: usize,
+}
+
+/// What a command that names one instance answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The port.
+    pub port: Port,
+    /// The ports that have names.
+    pub ports: BTreeMap<String, Port>,
+    /// The name of the lease; null where a dry run has made none.
+    pub lock_id: Option<String>,
+    /// The type.
+    pub r#type: String,
+    /// The id.
+    pub id: String,
+    /// The project, as it is shown.
+    pub project: Option<String>,
+    /// Where it is reached.
+    pub url: String,
+    /// Its process.
+    pub pid: Option<i32>,
+    /// It was there before.
+    pub existing: bool,
+    /// A range was made or grown for it just now.
+    pub auto_allocated: bool,
+    /// That range.
+    pub new_range: Option<Range>,
+    /// The same in words.
+    pub message: String,
+}
+
+impl View {
+    /// `ai/rag`, or `dev/web@shop` in full.
+    pub fn full_name(&self) -> String {
+        match &self.project {
+            Some(project) => format!("{}/{}@{project}", self.r#type, self.id),
+            None => self.name(),
+        }
+    }
+
+    /// `dev/web`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.r#type, self.id)
+    }
+
+    /// The answer of a command that found it so.
+    pub fn answer(self, message: String) -> Answer {
+        Answer {
+            port: self.port,
+            ports: self.ports,
+            lock_id: Some(self.lock_id),
+            r#type: self.r#type,
+            id: self.id,
+            project: self.project,
+            url: self.url,
+            pid: self.pid,
+            existing: true,
+            auto_allocated: false,
+            new_range: None,
+            message,
+        }
+    }
+}
+
+impl Host {
+    /// What is shown of an instance with a lease.
+    pub fn view(&self, registry: &Registry, instance: &Instance) -> View {
+        let view = self.view_unserved(registry, instance);
+        let pid = view.pid.or_else(|| reserved_listener(instance));
+        View { pid, ..view }
+    }
+
+    /// The same without a look at who listens on a reserved port.
+    pub(super) fn view_unserved(&self, registry: &Registry, instance: &Instance) -> View {
+        let lease = instance.lease.as_ref().expect("only instances with a lease are shown");
+        let record = match lease.holder {
+            Holder::Supervisor => self.store.run().read(&lease.lock_id),
+            Holder::Reserved(_) => None,
+        };
+        let phase = match (&lease.holder, &record) {
+            (Holder::Reserved(_), _) => Phase::Reserved,
+            (Holder::Supervisor, Some(record)) => record.vitals.phase,
+            (Holder::Supervisor, None) => Phase::Starting,
+        };
+        View {
+            r#type: instance.name.service_type.to_string(),
+            id: instance.name.id.to_string(),
+            project: self.project_shown(registry, &instance.name.scope),
+            port: instance.port(),
+            ports: named_ports(&instance.ports),
+            url: url(instance.port()),
+            phase,
+            lock_id: lease.lock_id.to_string(),
+            pid: pid(lease, record.as_ref()),
+            supervisor_pid: record.as_ref().map(|record| record.details.supervisor.pid),
+            restarts: record.as_ref().map_or(0, |record| record.vitals.restarts),
+            started_at: record.as_ref().map(|record| record.details.started_at.clone()),
+            ready_at: record.as_ref().and_then(ready_at),
+            command: record.as_ref().map(|record| record.details.command.clone()),
+            cwd: record.as_ref().map(|record| record.details.cwd.clone()),
+            log: record.and_then(|record| record.details.log),
+            container: None,
+        }
+    }
+
+    /// What the project of a scope is called: its folder, told apart where another has the same name.
+    pub fn project_shown(&self, registry: &Registry, scope: &Scope) -> Option<String> {
+        let roots = registry.instances.iter().filter_map(|instance| instance.name.scope.root());
+        scope.root().map(|root| identity::display_name(root, roots))
+    }
+
+    /// `dev/web@shop`, in full.
+    pub fn full_name(&self, registry: &Registry, name: &InstanceName) -> String {
+        match self.project_shown(registry, &name.scope) {
+            Some(project) => format!("{name}@{project}"),
+            None => name.to_string(),
+        }
+    }
+
+    /// Every instance that is alive, and every one that is dead but cannot be ended.
+    pub fn views(&self, registry: &Registry) -> Vec<View> {
+        let world = self.world();
+        registry
+            .leased()
+            .map(|(instance, _)| instance)
+            .filter(|instance| world.may_be_shown(instance))
+            .map(|instance| self.view(registry, instance))
+            .collect()
+    }
+}
+
+/// The ports that `--ports` named.
+pub fn named_ports(ports: &[NamedPort]) -> BTreeMap<String, Port> {
+    let named = ports.iter().filter(|named| !named.name.is_empty());
+    named.map(|named| (named.name.clone(), named.port)).collect()
+}
+
+/// Where a port of this machine is reached.
+pub fn url(port: Port) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+fn pid(lease: &Lease, record: Option<&Record>) -> Option<i32> {
+    match &lease.holder {
+        Holder::Supervisor => {
+            let vitals = record?.vitals;
+            let leader = vitals.leader.filter(process::is_alive);
+            leader.or(vitals.listener.filter(process::is_alive)).map(|process| process.pid)
+        }
+        Holder::Reserved(reservation) => reservation.process.map(|process| process.pid),
+    }
+}
+
+/// Who listens on a port that is reserved for nobody in particular.
+fn reserved_listener(instance: &Instance) -> Option<i32> {
+    match instance.lease.as_ref()?.holder {
+        Holder::Supervisor => None,
+        Holder::Reserved(_) => {
+            let holders = listeners::who_holds(instance.port()).unwrap_or_default();
+            holders.into_iter().filter(|holder| holder.listens).find_map(|holder| holder.pid)
+        }
+    }
+}
+
+fn ready_at(record: &Record) -> Option<String> {
+    let started: jiff::Timestamp = record.details.started_at.parse().ok()?;
+    let after = jiff::SignedDuration::from_millis(i64::try_from(record.vitals.ready_ms?).ok()?);
+    started.checked_add(after).ok().map(|moment| moment.to_string())
+}

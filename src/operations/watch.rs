@@ -1,0 +1,79 @@
+//! Waits for the next change of what `list` shows. Reading and showing it is left to the caller.
+
+use super::{error::Error, host::Host};
+use crate::os::{
+    clock,
+    interrupts::Interrupts,
+    wait_set::{Interest, WaitSet},
+};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use std::{io, time::Duration};
+
+/// Not everything that is shown announces its change (an age, a reservation that runs out).
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Changes come in bursts; nobody sees more pictures than this lets through.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How a registry and a record change: written in place, exchanged, made, removed.
+const CHANGES: AddWatchFlags = AddWatchFlags::IN_MODIFY
+    .union(AddWatchFlags::IN_CREATE)
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_MOVE);
+
+/// What ended a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// Something may have changed.
+    Look,
+    /// Ctrl-C or TERM: end with this code.
+    Interrupted(i32),
+}
+
+/// Who looks, again and again.
+pub struct Watch {
+    changes: Inotify,
+    interrupts: Interrupts,
+}
+
+impl Host {
+    /// From now on, no change is missed, and Ctrl-C ends the next wait.
+    pub fn watch(&self) -> Result<Watch, Error> {
+        let failed = |source| Error::System { deed: "watch the state directory", source };
+        let interrupts = Interrupts::take().map_err(failed)?;
+        let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
+        let changes = Inotify::init(flags).map_err(|errno| failed(errno.into()))?;
+        let directory = self.store.path();
+        for watched in [directory, &directory.join("run")] {
+            // Where the kernel has no watch left, looking every now and then has to do.
+            let _ = changes.add_watch(watched, CHANGES);
+        }
+        Ok(Watch { changes, interrupts })
+    }
+}
+
+impl Watch {
+    /// Waits for a change, or until it is time to look anyway.
+    pub fn wait(&self) -> Result<Woken, Error> {
+        let interrupted = self.wait_on(&[&self.interrupts], PAUSE)?;
+        if interrupted || self.wait_on(&[&self.interrupts, &self.changes], LOOK_EVERY)? {
+            return Ok(Woken::Interrupted(self.interrupts.which().exit_code()));
+        }
+        // That there is nothing to read only means that it was time to look anyway.
+        let _ = self.changes.read_events();
+        Ok(Woken::Look)
+    }
+
+    /// Whether the first of them woke us.
+    fn wait_on(
+        &self,
+        wakers: &[&dyn std::os::fd::AsFd],
+        patience: Duration,
+    ) -> Result<bool, Error> {
+        let failed = |source: io::Error| Error::System { deed: "wait for a change", source };
+        let mut set = WaitSet::new();
+        for (place, waker) in wakers.iter().enumerate() {
+            set.add(place, waker, Interest::Readable);
+        }
+        let mut ready = set.wait(Some(clock::now() + patience)).map_err(failed)?;
+        Ok(ready.next() == Some(0))
+    }
+}
