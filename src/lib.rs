@@ -13,7 +13,9 @@
 //! | [`os`] | the kernel: claims, processes, signals, terminals |
 //! | [`store`] | the one door to the registry's file |
 //! | [`operations`] | what styxy does, one verb a file |
+//! | [`cli`] | the command line: one command a file |
 
+pub mod cli;
 pub mod config;
 pub mod decision;
 pub mod operations;

@@ -1,0 +1,53 @@
+//! `styxy allocate`: the port alone on stdout, the sentence on stderr.
+
+use super::{
+    arguments::{Naming, PortWishes, Session, Verb, duration},
+    output, run,
+};
+use crate::operations::{
+    Error,
+    allocate::{Reserve, TTL_DEFAULT},
+    plan::Request,
+};
+use std::time::Duration;
+
+/// Lease a port without running anything
+///
+/// Prints the port: PORT=$(styxy allocate -t api -i billing). The lease lives while the process of
+/// --pid does; without one, while something listens on the port, or for the time of --ttl since it
+/// was allocated, allocated again, or last seen served. `styxy release` gives it back.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    naming: Naming,
+    #[command(flatten)]
+    wishes: PortWishes,
+    /// The lease ends with this process, instead of by time
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(2..))]
+    pid: Option<i32>,
+    /// How long the lease lives without a listener: ms, s, m, h, d; a bare number is seconds
+    /// [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "pid")]
+    ttl: Option<Duration>,
+    /// Decide and print, but lease nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Verb for Arguments {
+    fn perform(self, session: &Session) -> Result<i32, Error> {
+        let reserve = Reserve { pid: self.pid, ttl: self.ttl.unwrap_or(TTL_DEFAULT) };
+        let mut request = Request { dry_run: self.dry_run, ..Request::default() };
+        self.naming.fill(&mut request);
+        self.wishes.fill(&mut request);
+        let host = session.host()?;
+        let answer = host.allocate(&request, reserve, &|sentence| session.tell(sentence))?;
+        let sentence = match answer.new_range {
+            Some(range) => run::new_range(&answer.r#type, range),
+            None => answer.message.clone(),
+        };
+        session.say(&sentence);
+        output::answer(&answer, session.json)?;
+        Ok(0)
+    }
+}

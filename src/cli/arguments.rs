@@ -1,0 +1,348 @@
+//! The list of commands, the flags that all of them have, and the arguments that several of them share.
+//!
+//! Building clap's tree is most of what a short command costs, so only the command that argv[1] names
+//! is built. Whenever that does not parse, the whole tree is built, and says what is wrong or helps.
+
+use super::{
+    allocate, check, cleanup, completions, config, env, list, logs, output, port, release, run,
+    scan, stop, types, r#use,
+};
+use crate::{
+    config::{InstanceId, ScopeKind, TypeName, ValueError, parse_duration},
+    operations::{Error, Host, plan::Request},
+    ports::Port,
+};
+use clap::{
+    ArgMatches, Args, FromArgMatches,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use std::{collections::BTreeSet, ffi::OsString, str::FromStr, time::Duration};
+
+/// Every command, as help lists them.
+const COMMANDS: &[Command] = &[
+    Command::of::<run::Arguments>("run", &[]),
+    Command::of::<allocate::Arguments>("allocate", &[]),
+    Command::of::<release::Arguments>("release", &[]),
+    Command::of::<r#use::Arguments>("use", &[]),
+    Command::of::<port::Arguments>("port", &[]),
+    Command::of::<env::Arguments>("env", &[]),
+    Command::of::<list::Arguments>("list", &["ps"]),
+    Command::of::<stop::Arguments>("stop", &[]),
+    Command::of::<logs::Arguments>("logs", &[]),
+    Command::of::<check::Arguments>("check", &[]),
+    Command::of::<scan::Arguments>("scan", &[]),
+    Command::of::<types::Arguments>("types", &[]),
+    Command::of::<config::Arguments>("config", &[]),
+    Command::of::<cleanup::Arguments>("cleanup", &["gc"]),
+    Command::of::<completions::Arguments>("completions", &[]),
+];
+/// Help is not wrapped wider than people like to read.
+const HELP_WIDTH_MAX: usize = 100;
+
+/// The arguments of a command, which are its definition too, and what it does with them.
+pub(super) trait Verb: Args {
+    /// Does it; tells what to end with.
+    fn perform(self, session: &Session) -> Result<i32, Error>;
+}
+
+/// One command.
+pub(super) struct Command {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    define: fn(clap::Command) -> clap::Command,
+    /// Does what was parsed.
+    pub(super) perform: fn(ArgMatches, &Session) -> Result<i32, Error>,
+}
+
+impl Command {
+    const fn of<V: Verb>(name: &'static str, aliases: &'static [&'static str]) -> Self {
+        Self { name, aliases, define: V::augment_args, perform: perform::<V> }
+    }
+
+    fn definition(&self) -> clap::Command {
+        (self.define)(clap::Command::new(self.name).visible_aliases(self.aliases))
+    }
+
+    fn named(name: &str) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.name == name || command.aliases.contains(&name))
+    }
+}
+
+/// What was parsed is gone before the deed begins: a supervisor lives long and stays small.
+fn perform<V: Verb>(mut matches: ArgMatches, session: &Session) -> Result<i32, Error> {
+    let arguments = V::from_arg_matches_mut(&mut matches)
+        .expect("the definition and the reading are derived from one type");
+    drop(matches);
+    arguments.perform(session)
+}
+
+/// The flags that all commands have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub(super) struct Session {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Trace on stderr what is done
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+impl Session {
+    /// The host, as the environment says.
+    pub(super) fn host(&self) -> Result<Host, Error> {
+        let host = Host::open(&[], &|sentence| self.tell(sentence))?;
+        tracing::debug!(state = ?host.store.path(), place = ?host.place, "the host is open");
+        Ok(host)
+    }
+
+    /// Tells what took long, was mended, or should be known: on stderr, unless it was to be quiet.
+    pub(super) fn tell(&self, sentence: &str) {
+        self.say(&format!("styxy: {sentence}"));
+    }
+
+    /// Says in words what was done: on stderr, unless it was to be quiet.
+    pub(super) fn say(&self, sentence: &str) {
+        if !self.quiet {
+            output::say(sentence);
+        }
+    }
+}
+
+/// A command line, understood.
+pub(super) struct Parsed {
+    /// Which command.
+    pub(super) command: &'static Command,
+    /// Its arguments.
+    pub(super) matches: ArgMatches,
+    /// The flags that all commands have.
+    pub(super) session: Session,
+}
+
+/// Understands a command line, or tells what to print instead.
+pub(super) fn parse(words: &[OsString]) -> Result<Parsed, clap::Error> {
+    let named = words.get(1).and_then(|word| word.to_str()).and_then(Command::named);
+    if let Some(command) = named {
+        let alone = root().disable_help_subcommand(true).subcommand(command.definition());
+        if let Ok(matches) = alone.try_get_matches_from(words) {
+            return Ok(parsed(matches));
+        }
+    }
+    definition().try_get_matches_from(words).map(parsed)
+}
+
+fn parsed(mut matches: ArgMatches) -> Parsed {
+    let (name, matches) = matches.remove_subcommand().expect("a command is required");
+    // Where a command has commands of its own, the last one knows all flags.
+    let mut deepest = &matches;
+    while let Some((_, below)) = deepest.subcommand() {
+        deepest = below;
+    }
+    let session = Session::from_arg_matches(deepest).expect("every command has these flags");
+    let command = Command::named(&name).expect("clap knows the commands of the list alone");
+    Parsed { command, session, matches }
+}
+
+/// Whether words that did not parse ask for JSON all the same.
+pub(super) fn ask_for_json(words: &[OsString]) -> bool {
+    words.iter().take_while(|word| *word != "--").any(|word| word == "--json")
+}
+
+/// The whole command line: for help, errors, completions and the man pages.
+pub fn definition() -> clap::Command {
+    root().subcommands(COMMANDS.iter().map(Command::definition))
+}
+
+fn root() -> clap::Command {
+    let root = clap::Command::new("styxy")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(HELP_WIDTH_MAX);
+    Session::augment_args(root).about(
+        "Put `styxy run --` before any server command: it gets a port nobody else has, it runs \
+         at most once, it is supervised, and nothing of it is left behind",
+    )
+}
+
+/// What an instance is called.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Name")]
+pub(super) struct Naming {
+    /// Service type: decides the range of ports, and whether one instance or many may run [default:
+    /// of the tool that the command starts, else `dev`]
+    #[arg(short = 't', long = "type", visible_alias = "service-type", value_name = "TYPE")]
+    service_type: Option<TypeName>,
+    /// Name of the instance within its type [default: for a `single` type the running instance's,
+    /// else the tool's name; else the directory's path below the project, or the project's name]
+    #[arg(short, long, visible_alias = "instance-id", value_name = "ID")]
+    id: Option<InstanceId>,
+    /// Whether the id is one of this project (the git worktree, else the directory) or of the
+    /// machine [default: `machine` for a `single` type, else `project`]
+    #[arg(long, value_name = "SCOPE", value_parser = words::<ScopeKind>(ScopeKind::WORDS))]
+    scope: Option<ScopeKind>,
+    /// Another instance all the same, numbered, if one of that name is alive
+    #[arg(long)]
+    new: bool,
+}
+
+/// Which ports it gets.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Port")]
+pub(super) struct PortWishes {
+    /// This port or none, 1 to 65535; it may lie outside the type's range
+    #[arg(short, long, value_name = "PORT")]
+    port: Option<Port>,
+    /// Try this port first; may be given several times
+    #[arg(long, value_name = "PORT", value_delimiter = ',', conflicts_with = "port")]
+    prefer: Vec<Port>,
+    /// Several ports, all or none, by these names: the first is PORT, each is PORT_<NAME>
+    #[arg(long, value_name = "NAME,...", value_parser = port_names)]
+    ports: Option<PortNames>,
+}
+
+/// The names of several ports of one instance, each one once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PortNames(Vec<String>);
+
+impl Naming {
+    /// Writes it into a request.
+    pub(super) fn fill(self, request: &mut Request) {
+        request.service_type = self.service_type;
+        request.id = self.id;
+        request.settings.scope = self.scope;
+        request.new = self.new;
+    }
+}
+
+impl PortWishes {
+    /// Writes it into a request.
+    pub(super) fn fill(self, request: &mut Request) {
+        request.wish.exact = self.port;
+        request.wish.prefer = self.prefer;
+        request.wish.names = self.ports.map_or_else(Vec::new, |names| names.0);
+    }
+}
+
+/// A name becomes a part of a variable's, so letters, digits, `_` and `-`, and none twice.
+fn port_names(text: &str) -> Result<PortNames, String> {
+    let mut variables = BTreeSet::new();
+    let mut names = Vec::new();
+    for name in text.split(',') {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if name.is_empty() || !name.bytes().all(fits) {
+            let shown = name.escape_debug();
+            return Err(format!("`{shown}` is no name for a port: use letters, digits, _ and -"));
+        }
+        if !variables.insert(name.to_ascii_uppercase().replace('-', "_")) {
+            return Err(format!("the name `{name}` is given twice"));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(PortNames(names))
+}
+
+/// A duration.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| explained(&error))
+}
+
+/// A value with a spelling of its own, the same in configuration files.
+pub(super) fn value<T: FromStr<Err = ValueError>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| explained(&error))
+}
+
+/// One of these words.
+pub(super) fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = ValueError> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+/// Clap prints one line of an error, and has no place for a hint.
+fn explained(error: &ValueError) -> String {
+    match error.hint_text() {
+        Some(hint) => format!("{error} ({hint})"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words_of(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn one_command_alone_parses_as_in_the_whole_tree() {
+        for line in [
+            "styxy run -t ai -i rag -- python rag.py --port 1",
+            "styxy ps --json",
+            "styxy gc -q",
+            "styxy allocate --service-type ai --instance-id rag",
+        ] {
+            let quick = parse(&words_of(line)).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let matches = definition().try_get_matches_from(words_of(line)).unwrap();
+            let whole = parsed(matches);
+            assert_eq!(quick.matches, whole.matches, "{line}");
+            assert_eq!(quick.session, whole.session, "{line}");
+            assert_eq!(quick.command.name, whole.command.name, "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_of_all_commands_may_stand_before_and_behind_the_command() {
+        for line in [
+            "styxy --json list",
+            "styxy list --json",
+            "styxy config --json path",
+            "styxy config path --json",
+        ] {
+            let session =
+                parse(&words_of(line)).unwrap_or_else(|error| panic!("{line}: {error}")).session;
+            assert_eq!(session, Session { json: true, quiet: false, verbose: false }, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_behind_the_two_dashes_asks_styxy_for_nothing() {
+        assert!(ask_for_json(&words_of("styxy run --prot 1 --json -- true")));
+        assert!(!ask_for_json(&words_of("styxy run --prot 1 -- list --json")));
+    }
+
+    #[test]
+    fn no_name_is_a_command_twice() {
+        let names: Vec<&str> = COMMANDS
+            .iter()
+            .flat_map(|command| command.aliases.iter().chain([&command.name]).copied())
+            .collect();
+        let distinct: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(distinct.len(), names.len());
+    }
+
+    #[test]
+    fn names_of_ports_become_variables() {
+        let names =
+            |list: &[&str]| Ok(PortNames(list.iter().map(|name| (*name).to_owned()).collect()));
+        for (text, expected) in [
+            ("http", names(&["http"])),
+            ("http,grpc", names(&["http", "grpc"])),
+            ("http,HTTP", Err("the name `HTTP` is given twice".to_owned())),
+            ("a-b,a_b", Err("the name `a_b` is given twice".to_owned())),
+            ("a,", Err("`` is no name for a port: use letters, digits, _ and -".to_owned())),
+            ("a b", Err("`a b` is no name for a port: use letters, digits, _ and -".to_owned())),
+        ] {
+            assert_eq!(port_names(text), expected, "{text}");
+        }
+    }
+}

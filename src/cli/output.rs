@@ -1,0 +1,185 @@
+//! Text or JSON, colour or not, tables, and nothing unescaped: how all commands print.
+//!
+//! Answers go to stdout, sentences to stderr. Colours are left out by anstream where nobody sees them.
+
+use super::arguments::Session;
+use crate::operations::{Error, view::Answer};
+use anstyle::Style;
+use comfy_table::{Table, TableStyle};
+use serde::Serialize;
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+/// How the head of a table looks.
+const HEAD: Style = Style::new().bold();
+/// What was tried when an answer cannot be printed.
+const PRINT: &str = "write to standard output";
+/// Blanks between two columns.
+const COLUMN_GAP: u16 = 2;
+
+/// Prints an answer.
+pub(super) fn print(text: &str) -> Result<(), Error> {
+    written(anstream::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// Prints an answer as it is: what an instance wrote.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// Prints an answer as JSON: one line, or for a reader at a terminal several.
+pub(super) fn json<T: Serialize>(answer: &T) -> Result<(), Error> {
+    let text = if io::stdout().is_terminal() {
+        serde_json::to_string_pretty(answer)
+    } else {
+        serde_json::to_string(answer)
+    };
+    print_bytes(format!("{}\n", text.expect("answers are made of plain values")).as_bytes())
+}
+
+/// Prints where an instance is: its port alone, or all as JSON.
+pub(super) fn answer(answer: &Answer, as_json: bool) -> Result<(), Error> {
+    if as_json { json(answer) } else { print(&format!("{}\n", answer.port)) }
+}
+
+/// Tells what was done to an instance: a sentence on stderr, or an object.
+pub(super) fn done(answer: &Answer, session: &Session) -> Result<(), Error> {
+    if session.json {
+        return json(answer);
+    }
+    session.say(&answer.message);
+    Ok(())
+}
+
+/// Prints an object on stderr, in one line: stdout is a command's.
+pub(super) fn json_line<T: Serialize>(object: &T) {
+    let text = serde_json::to_string(object).expect("answers are made of plain values");
+    // There is no other place to say that stderr is gone.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Says a sentence on stderr.
+pub(super) fn say(sentence: &str) {
+    // There is no other place to say that stderr is gone.
+    let _ = writeln!(anstream::stderr().lock(), "{}", visible(sentence));
+}
+
+/// From now on, what is traced is shown on stderr.
+pub(super) fn trace() {
+    let traces = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(io::stderr)
+        .try_init();
+    traces.expect("only main asks for traces, and once");
+}
+
+/// Whether a failure is no more than a reader that has seen enough, as in `styxy list | head -1`.
+pub(super) fn is_reader_gone(error: &Error) -> bool {
+    matches!(error, Error::System { deed: PRINT, source } if source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn written(result: io::Result<()>) -> Result<(), Error> {
+    result.map_err(|source| Error::System { deed: PRINT, source })
+}
+
+/// The text with everything escaped that a terminal would obey, or that would show it other than it is.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_treacherous) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_treacherous(letter) {
+            shown.extend(letter.escape_debug());
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Control characters, and those that turn the direction of the text around.
+fn is_treacherous(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A table without lines; every cell made visible.
+pub(super) fn table<const N: usize>(
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_header(head);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| visible(cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, COLUMN_GAP));
+    }
+    let text = table.trim_fmt();
+    let (head, rows) = text.split_once('\n').unwrap_or((&text, ""));
+    let end = if rows.is_empty() { "" } else { "\n" };
+    format!("{HEAD}{head}{HEAD:#}\n{rows}{end}")
+}
+
+/// A value, or that there is none.
+pub(super) fn or_none(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// An age, as short as one glance: `45s`, `12m`, `5h`, `3d`.
+pub(super) fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let unit = units.into_iter().find(|(size, _)| seconds >= *size);
+    let (size, name) = unit.unwrap_or((1, "s"));
+    format!("{}{name}", seconds / size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_is_shown() {
+        for (text, expected) in [
+            ("plain, ünïcode 東京", "plain, ünïcode 東京"),
+            ("it's \"quoted\" \\ so", "it's \"quoted\" \\ so"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("a\nb\r\tc", "a\\nb\\r\\tc"),
+            ("\u{7f}\u{9b}2J", "\\u{7f}\\u{9b}2J"),
+            ("abc\u{202e}cba", "abc\\u{202e}cba"),
+            ("\0", "\\0"),
+        ] {
+            assert_eq!(visible(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_table_is_columns_and_nothing_else() {
+        let rows = [["ai/rag".to_owned(), "11400".to_owned()], ["x\ny".to_owned(), "-".to_owned()]];
+        let text = table(["NAME", "PORT"], rows);
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(text, "NAME    PORT\nai/rag  11400\nx\\ny    -\n");
+    }
+
+    #[test]
+    fn a_table_without_rows_is_its_head() {
+        let text = table(["NAME", "PORT"], []);
+        assert_eq!(anstream::adapter::strip_str(&text).to_string(), "NAME  PORT\n");
+    }
+
+    #[test]
+    fn ages_are_rounded_down_to_one_unit() {
+        for (seconds, expected) in
+            [(0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (7300, "2h"), (200_000, "2d")]
+        {
+            assert_eq!(age(Duration::from_secs(seconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `styxy run`: the request handed over, and what is said of it on the way.
+//!
+//! What was typed becomes a request in `request`, and what happens becomes words in `report`.
+
+mod report;
+mod request;
+
+pub(super) use report::new_range;
+pub(super) use request::Arguments;
+
+use super::{
+    arguments::{Session, Verb},
+    exit_code, failure, output,
+};
+use crate::operations::{Error, Host, detach::Detached, plan::Request};
+use report::Report;
+
+impl Verb for Arguments {
+    fn perform(self, session: &Session) -> Result<i32, Error> {
+        let request = Request::from(self);
+        let mut host = session.host()?;
+        if request.detach && !request.dry_run {
+            return in_background(&mut host, &request, session);
+        }
+        let mut report = Report::new(&host, session);
+        let done = host.run(&request, &mut |said| report.hear(said));
+        match done {
+            Err(error) if session.json && report.stdout_is_the_commands() => {
+                Ok(failure::report_beside(error))
+            }
+            done => {
+                report.printed()?;
+                done
+            }
+        }
+    }
+}
+
+/// The port on stdout once it is ready there, or why it is not.
+fn in_background(host: &mut Host, request: &Request, session: &Session) -> Result<i32, Error> {
+    let mut say = |said| {
+        if let Some(sentence) = report::sentence(&said) {
+            session.say(&sentence);
+        }
+    };
+    match host.run_detached(request, exit_code::of, &mut say) {
+        Detached::Launched(Ok(answer)) => {
+            session.say(&report::where_it_is(&answer));
+            output::answer(&answer, session.json)?;
+            Ok(0)
+        }
+        Detached::Launched(Err(failure)) => Ok(failure::show(&failure, session.json)),
+        // The launcher has told all that there was to tell.
+        Detached::Over(code) => Ok(code),
+    }
+}
