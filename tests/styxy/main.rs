@@ -1,0 +1,28 @@
+//! Styxy from outside: the built program, real processes, real signals, real servers.
+//!
+//! Each test has a [`sandbox::Sandbox`] of its own, and ends only when nothing of it is left. What
+//! they need beyond Rust is installed by `tests/setup`.
+
+mod patience;
+mod port_block;
+mod processes;
+mod pty;
+mod running;
+mod sandbox;
+
+mod attaching;
+mod bad_input;
+mod commands;
+mod crash;
+mod detached;
+mod json;
+mod listing;
+mod many;
+mod nesting;
+mod ports;
+mod recovery;
+mod run;
+mod second_run;
+mod servers;
+mod signals;
+mod terminal;

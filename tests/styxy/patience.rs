@@ -1,0 +1,35 @@
+//! Waiting for an event, with a limit. The only place of the tests that looks at a clock.
+
+use std::time::{Duration, Instant};
+
+/// No event of these tests takes a tenth of this on an idle machine; a busy one gets the rest.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// How often is looked whether the event has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Waits until `look` sees something; else fails with the event's name and the story so far.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where tests wait; a limit needs a clock"
+)]
+pub(crate) fn until<T>(
+    event: &str,
+    mut look: impl FnMut() -> Option<T>,
+    story: impl FnOnce() -> String,
+) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        if begin.elapsed() > LIMIT {
+            panic!("waited {} s for {event}; so far:\n{}", LIMIT.as_secs(), story());
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Waits until the fact holds.
+pub(crate) fn until_true(fact: &str, mut holds: impl FnMut() -> bool) {
+    until(fact, || holds().then_some(()), String::new);
+}

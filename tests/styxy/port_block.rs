@@ -1,0 +1,67 @@
+//! A block of ports that no other test on this machine uses at the same time.
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket};
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Ports a block has.
+pub(crate) const BLOCK_SIZE: u16 = 256;
+/// Above every built-in range and what auto-allocation puts right behind them.
+const FIRST: u16 = 14_000;
+/// Below the kernel's ephemeral range, which begins at 32768: 70 blocks fit between.
+const BLOCKS: u32 = 70;
+
+/// The next block to try, so that one is taken up again as late as possible.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// So many ports of a block are free of what earlier tests left in TIME_WAIT: a server that does not set
+/// SO_REUSEADDR could not start there.
+const RESTED: u16 = 4;
+
+/// Whether even a program that does not set SO_REUSEADDR can have the port.
+fn is_rested(port: u16) -> bool {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let door = socket(AddressFamily::Inet, SockType::Stream, flags, None).expect("a socket");
+    bind(door.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)).is_ok()
+}
+
+/// A block of ports, ours until it is dropped or the test process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct PortBlock {
+    first: u16,
+    /// An abstract Unix socket's name has one owner on the machine; the kernel frees it.
+    _claim: UnixListener,
+}
+
+impl PortBlock {
+    /// Claims a block.
+    pub(crate) fn claim() -> Self {
+        for _ in 0..BLOCKS {
+            // Test processes that start together begin at different blocks.
+            let turn = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 7;
+            let number = u16::try_from(turn % BLOCKS).expect("there are few blocks");
+            let name = SocketAddr::from_abstract_name(format!("styxy-tests-block-{number}"))
+                .expect("the name is short");
+            let first = FIRST + number * BLOCK_SIZE;
+            if let Ok(claim) = UnixListener::bind_addr(&name)
+                && (first..first + RESTED).all(is_rested)
+            {
+                return Self { first, _claim: claim };
+            }
+        }
+        panic!("all {BLOCKS} blocks of ports are used by other tests on this machine");
+    }
+
+    /// The port at that place of the block.
+    pub(crate) fn port(&self, place: u16) -> u16 {
+        assert!(place < BLOCK_SIZE, "{place} is not in the block");
+        self.first + place
+    }
+
+    /// A range of the block as it is written in TOML.
+    pub(crate) fn range(&self, first: u16, last: u16) -> String {
+        format!("[{}, {}]", self.port(first), self.port(last))
+    }
+}
