@@ -3,10 +3,12 @@
 
 use super::{
     error::Error,
-    lease::Leased,
     plan::{Plan, Request},
 };
-use crate::decision::template::{self, Values};
+use crate::{
+    decision::template::{self, Values},
+    registry::{InstanceName, LockId, NamedPort},
+};
 use std::{
     collections::BTreeMap,
     ffi::{CString, OsStr, OsString},
@@ -26,17 +28,24 @@ pub(super) struct Child {
     pub(super) environment: Vec<CString>,
 }
 
+/// The lease for which a command is made.
+pub(super) struct Given<'a> {
+    pub(super) name: &'a InstanceName,
+    pub(super) ports: &'a [NamedPort],
+    pub(super) lock_id: &'a LockId,
+}
+
 /// The command of a request, for the lease that it has got.
-pub(super) fn child(plan: &Plan, request: &Request, leased: &Leased) -> Result<Child, Error> {
-    let values = Values { name: &leased.name, ports: &leased.ports, host: HOST };
-    let port = leased.ports[0].port;
+pub(super) fn child(plan: &Plan, request: &Request, given: &Given<'_>) -> Result<Child, Error> {
+    let values = Values { name: given.name, ports: given.ports, host: HOST };
+    let port = given.ports[0].port;
     let words = match &plan.tool {
         _ if request.raw => request.command.clone(),
         Some(tool) => filled(&tool.inject(port), &values)?,
         None => filled(&request.command, &values)?,
     };
     let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    for (name, value) in styxys_own(leased) {
+    for (name, value) in styxys_own(given) {
         environment.insert(name.into(), value.into());
     }
     for (name, text) in &plan.settings.env {
@@ -61,17 +70,17 @@ fn filled(words: &[String], values: &Values<'_>) -> Result<Vec<String>, Error> {
 }
 
 /// The variables that are always set.
-fn styxys_own(leased: &Leased) -> Vec<(String, String)> {
-    let port = leased.ports[0].port;
+fn styxys_own(given: &Given<'_>) -> Vec<(String, String)> {
+    let port = given.ports[0].port;
     let mut own = vec![
         ("PORT".to_owned(), port.to_string()),
         ("STYXY_PORT".to_owned(), port.to_string()),
-        ("STYXY_TYPE".to_owned(), leased.name.service_type.to_string()),
-        ("STYXY_ID".to_owned(), leased.name.id.to_string()),
+        ("STYXY_TYPE".to_owned(), given.name.service_type.to_string()),
+        ("STYXY_ID".to_owned(), given.name.id.to_string()),
         ("STYXY_URL".to_owned(), template::url(HOST, port)),
-        ("STYXY_LOCK_ID".to_owned(), leased.held.lock_id().to_string()),
+        ("STYXY_LOCK_ID".to_owned(), given.lock_id.to_string()),
     ];
-    let named = leased.ports.iter().filter(|named| !named.name.is_empty());
+    let named = given.ports.iter().filter(|named| !named.name.is_empty());
     own.extend(named.map(|named| (variable(&named.name), named.port.to_string())));
     own
 }

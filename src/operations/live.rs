@@ -2,7 +2,7 @@
 //! back before anyone is told how it ended.
 
 use super::{
-    child::{Child, child},
+    child::{Child, Given, child},
     error::Error,
     host::{Host, milliseconds},
     lease::Leased,
@@ -98,8 +98,10 @@ impl Host {
             }
             ReadyCheck::Tcp | ReadyCheck::Http(_) | ReadyCheck::Exec(_) | ReadyCheck::None => None,
         };
+        let lock_id = leased.held.lock_id();
+        let given = Given { name: &leased.name, ports: &leased.ports, lock_id };
         let log = if request.detach { Some(self.open_log(&leased.name)?) } else { None };
-        Ok(Prepared { child: child(plan, request, leased)?, log, pattern })
+        Ok(Prepared { child: child(plan, request, &given)?, log, pattern })
     }
 
     /// Gives the lease back, or hands it on to the successor. What is left undone by a full disk is done by

@@ -4,19 +4,17 @@
 //! that is leased already.
 
 use super::{
+    child::{Child, Given, child},
     error::Error,
     host::{Host, Tell},
     plan::{Plan, Request},
 };
 use crate::{
-    decision::{
-        ask::AskedId,
-        template::{self, Values},
-    },
-    os::process,
+    decision::ask::AskedId,
+    os::{exec, process},
     registry::Instance,
 };
-use std::{os::unix::process::CommandExt, process::Command};
+use std::io;
 
 impl Host {
     /// Becomes the command if this run is nested in the instance that it names; returns if it is not.
@@ -35,19 +33,9 @@ impl Host {
         if !alive || !is_same_name(outer, plan, request) {
             return Ok(());
         }
-        let values = Values { name: &outer.name, ports: &outer.ports, host: super::child::HOST };
-        let words = match &plan.tool {
-            _ if request.raw => request.command.clone(),
-            Some(tool) => tool.inject(outer.port()),
-            None => request.command.clone(),
-        };
-        let words: Vec<String> = match request.raw {
-            true => words,
-            false => {
-                words.iter().map(|word| template::fill(word, &values)).collect::<Result<_, _>>()?
-            }
-        };
-        Err(become_command(&words))
+        let given = Given { name: &outer.name, ports: &outer.ports, lock_id };
+        let Child { program, arguments, environment } = child(plan, request, &given)?;
+        Err(failed(exec::become_program(&program, &arguments, &environment), request))
     }
 }
 
@@ -59,11 +47,10 @@ fn is_same_name(outer: &Instance, plan: &Plan, request: &Request) -> bool {
     type_fits && (unnamed || *id == outer.name.id)
 }
 
-/// Only returns when it fails.
-fn become_command(words: &[String]) -> Error {
-    let source = Command::new(&words[0]).args(&words[1..]).exec();
+fn failed(source: io::Error, request: &Request) -> Error {
+    let program = request.command[0].clone();
     match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NotFound { program: words[0].clone() },
-        _ => Error::NotExecutable { program: words[0].clone(), source },
+        io::ErrorKind::NotFound => Error::NotFound { program },
+        _ => Error::NotExecutable { program, source },
     }
 }
