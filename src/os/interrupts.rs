@@ -2,6 +2,8 @@
 //!
 //! A supervisor has its own way (`signals`): it passes signals on, and must not run handlers.
 
+use crate::os::signals::is_ignored;
+use nix::sys::signal::Signal;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -23,6 +25,8 @@ use std::{
 #[derive(Debug)]
 pub struct Interrupts {
     reader: UnixStream,
+    /// Kept open where both are ignored: else the reader would be at its end, and readable.
+    _writer: UnixStream,
     terminated: Arc<AtomicBool>,
 }
 
@@ -36,15 +40,20 @@ pub enum Interrupt {
 }
 
 impl Interrupts {
-    /// From now on, INT and TERM make this readable instead of ending the process.
+    /// From now on, INT and TERM make this readable instead of ending the process. One that was ignored
+    /// when the process was started (a background job of a script) stays ignored.
     pub fn take() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         let terminated = Arc::new(AtomicBool::new(false));
-        // The flag before the pipe: handlers run in the order of their registration.
-        flag::register(SIGTERM, Arc::clone(&terminated))?;
-        pipe::register(SIGTERM, writer.try_clone()?)?;
-        pipe::register(SIGINT, writer)?;
-        Ok(Self { reader, terminated })
+        if !is_ignored(Signal::SIGTERM) {
+            // The flag before the pipe: handlers run in the order of their registration.
+            flag::register(SIGTERM, Arc::clone(&terminated))?;
+            pipe::register(SIGTERM, writer.try_clone()?)?;
+        }
+        if !is_ignored(Signal::SIGINT) {
+            pipe::register(SIGINT, writer.try_clone()?)?;
+        }
+        Ok(Self { reader, _writer: writer, terminated })
     }
 
     /// Which one came, once this is readable.

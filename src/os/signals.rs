@@ -166,7 +166,7 @@ pub fn name(signal: Signal) -> &'static str {
     name.strip_prefix("SIG").unwrap_or(name)
 }
 
-fn is_ignored(signal: Signal) -> bool {
+pub(super) fn is_ignored(signal: Signal) -> bool {
     disposition(signal as libc::c_int) == Some(libc::SIG_IGN)
 }
 
