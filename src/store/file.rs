@@ -5,7 +5,7 @@
 //! faster than making, renaming and freeing a file each time. Readers take no lock, so they can catch a
 //! file while it becomes the spare one and is overwritten: a checksum in the first line tells.
 
-use super::{error::StoreError, lock::StateLock};
+use super::{error::StoreError, lock::StateLock, sharing::Sharing};
 use crate::registry::{Registry, VersionError, check, version_of};
 use rustix::{
     fs::{AtFlags, Mode, OFlags, RenameFlags},
@@ -90,7 +90,7 @@ impl<'a> StateFile<'a> {
     }
 
     fn slurp(&self, name: &str) -> Result<Vec<u8>, Errno> {
-        let mut file = self.open(name, OFlags::RDONLY)?;
+        let mut file = self.open_existing(name)?;
         let length = file.metadata().map_or(0, |metadata| metadata.len()).min(SIZE_MAX);
         let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
         match (&mut file).take(SIZE_MAX).read_to_end(&mut text) {
@@ -107,7 +107,7 @@ impl<'a> StateFile<'a> {
         }
         let text = render(registry);
         let write = |errno| self.failed("write", SPARE, errno);
-        let spare = self.open(SPARE, OFlags::WRONLY | OFlags::CREATE).map_err(write)?;
+        let spare = self.open(SPARE, OFlags::WRONLY).map_err(write)?;
         overwrite(&spare, &text).map_err(write)?;
         if durable {
             spare
@@ -136,7 +136,7 @@ impl<'a> StateFile<'a> {
 
     fn replace_synced(&self, name: &str, new: &str, text: &[u8]) -> Result<(), StoreError> {
         let write = |errno| self.failed("write", new, errno);
-        let file = self.open(new, OFlags::WRONLY | OFlags::CREATE).map_err(write)?;
+        let file = self.open(new, OFlags::WRONLY).map_err(write)?;
         overwrite(&file, text).map_err(write)?;
         // Not retried: after a failed fsync the pages count as clean, and a second one would lie.
         file.sync_all().map_err(|error| StoreError::at("sync", &self.path.join(new), error))?;
@@ -172,15 +172,12 @@ impl<'a> StateFile<'a> {
     }
 
     fn open(&self, name: &str, flags: OFlags) -> Result<File, Errno> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let mode = Mode::from_raw_mode(0o660);
-        // First without O_CREAT: with fs.protected_regular another user's file may not be opened with it.
-        match rustix::fs::openat(self.directory, name, flags - OFlags::CREATE, mode) {
-            Err(Errno::NOENT) if flags.contains(OFlags::CREATE) => {
-                Ok(rustix::fs::openat(self.directory, name, flags, mode)?.into())
-            }
-            opened => Ok(opened?.into()),
-        }
+        Sharing::of(self.directory).open(self.directory, name, flags)
+    }
+
+    fn open_existing(&self, name: &str) -> Result<File, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(rustix::fs::openat(self.directory, name, flags, Mode::empty())?.into())
     }
 
     fn failed(&self, deed: &'static str, name: &str, errno: Errno) -> StoreError {

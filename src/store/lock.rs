@@ -4,11 +4,11 @@
 //! would let a second locker in. Locks are plain flock(2): one lock whoever takes it, gone with the last
 //! copy of the descriptor. They are never unlocked by a call, since that would free every copy.
 
-use super::error::StoreError;
+use super::{error::StoreError, sharing::Sharing};
 use crate::os::{clock, process};
 use fs2::FileExt;
 use nix::sys::signal::{SigSet, SigmaskHow};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use std::{
     fs::File,
     io,
@@ -70,15 +70,7 @@ impl StateLock {
 }
 
 fn open(directory: BorrowedFd<'_>) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    // First without O_CREAT: with fs.protected_regular another user's file may not be opened with it.
-    match rustix::fs::openat(directory, NAME, flags, Mode::empty()) {
-        Err(rustix::io::Errno::NOENT) => {
-            let mode = Mode::from_raw_mode(0o660);
-            Ok(rustix::fs::openat(directory, NAME, flags | OFlags::CREATE, mode)?.into())
-        }
-        opened => Ok(opened?.into()),
-    }
+    Ok(Sharing::of(directory).open(directory, NAME, OFlags::RDWR)?)
 }
 
 /// Waits in a second thread, since a blocking flock has no deadline of its own. `None`: too long.

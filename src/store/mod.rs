@@ -10,6 +10,7 @@ mod lock;
 mod rebuild;
 pub mod record;
 pub mod run_dir;
+mod sharing;
 mod transaction;
 
 pub use error::{StoreError, TransactError};

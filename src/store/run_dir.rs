@@ -7,8 +7,9 @@ use super::{
     error::StoreError,
     lock,
     record::{self, Record, Vitals},
+    sharing::Sharing,
 };
-use crate::registry::LockId;
+use crate::{os::dirs, registry::LockId};
 use rustix::{
     fs::{AtFlags, Mode, OFlags},
     io::Errno,
@@ -33,6 +34,7 @@ const AGREE_TRIES_MAX: u32 = 5;
 pub struct RunDirectory {
     directory: OwnedFd,
     path: PathBuf,
+    sharing: Sharing,
 }
 
 /// An instance's run files, held: while this value lives, the instance is alive.
@@ -43,26 +45,17 @@ pub struct Held {
     lock: File,
     record: Option<File>,
     vitals: Vitals,
+    sharing: Sharing,
     /// Whether the files go with this value.
     removes: bool,
 }
 
 impl RunDirectory {
     pub(super) fn open(state: BorrowedFd<'_>, path: &Path) -> Result<Self, StoreError> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY | OFlags::NOFOLLOW;
-        let failed = |errno: Errno| StoreError::at("open", path, errno.into());
-        let directory = match rustix::fs::openat(state, "run", flags, Mode::empty()) {
-            Err(Errno::NOENT) => {
-                // The umask and a setgid state directory decide whether a team may share it.
-                match rustix::fs::mkdirat(state, "run", Mode::from_raw_mode(0o770)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(errno) => return Err(StoreError::at("make", path, errno.into())),
-                }
-                rustix::fs::openat(state, "run", flags, Mode::empty()).map_err(failed)?
-            }
-            opened => opened.map_err(failed)?,
-        };
-        Ok(Self { directory, path: path.to_owned() })
+        let directory =
+            dirs::open_below(state, "run").map_err(|error| StoreError::at("open", path, error))?;
+        let sharing = Sharing::of(directory.as_fd());
+        Ok(Self { directory, path: path.to_owned(), sharing })
     }
 
     /// Its descriptor: sockets in it are reached as `/proc/self/fd/N/NAME`, whatever its path's length.
@@ -74,12 +67,9 @@ impl RunDirectory {
     pub fn hold(&self, lock_id: LockId) -> Result<Held, StoreError> {
         let name = format!("{lock_id}.lock");
         let failed = |error: io::Error| StoreError::at("make", &self.path.join(&name), error);
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let lock: File =
-            rustix::fs::openat(&self.directory, &*name, flags, Mode::from_raw_mode(0o640))
-                .map_err(|errno| failed(errno.into()))?
-                .into();
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let made = self.sharing.make(self.directory.as_fd(), &name, flags);
+        let lock = made.map_err(|errno| failed(errno.into()))?;
         lock::exclusive(&lock).map_err(failed)?;
         let directory = self.directory.try_clone().map_err(failed)?;
         Ok(Held {
@@ -88,6 +78,7 @@ impl RunDirectory {
             lock,
             record: None,
             vitals: Vitals::starting(),
+            sharing: self.sharing,
             removes: true,
         })
     }
@@ -105,8 +96,15 @@ impl RunDirectory {
         let record = self.open_record(lock_id, OFlags::RDWR).ok();
         let vitals = self.read(lock_id).map_or_else(Vitals::starting, |record| record.vitals);
         let directory = self.directory.try_clone().ok()?;
-        let held =
-            Held { directory, lock_id: lock_id.clone(), lock, record, vitals, removes: false };
+        let held = Held {
+            directory,
+            lock_id: lock_id.clone(),
+            lock,
+            record,
+            vitals,
+            sharing: self.sharing,
+            removes: false,
+        };
         there.then_some(held)
     }
 
@@ -197,11 +195,8 @@ impl Held {
         let name = format!("{}.json", self.lock_id);
         let failed =
             |error: io::Error| StoreError::at("write the run file", Path::new(&name), error);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file: File =
-            rustix::fs::openat(&self.directory, &*name, flags, Mode::from_raw_mode(0o640))
-                .map_err(|errno| failed(errno.into()))?
-                .into();
+        let made = self.sharing.make(self.directory.as_fd(), &name, OFlags::RDWR | OFlags::CREATE);
+        let file = made.map_err(|errno| failed(errno.into()))?;
         let text = record::render(record);
         file.write_all_at(text.as_bytes(), 0).map_err(failed)?;
         file.set_len(text.len() as u64).map_err(failed)?;
@@ -213,8 +208,11 @@ impl Held {
     /// Listens on the instance's socket; before its row is published, so that nobody finds it silent.
     pub fn listen(&self) -> Result<UnixListener, StoreError> {
         let name = format!("{}.sock", self.lock_id);
-        UnixListener::bind(in_directory(self.directory.as_fd(), &name))
-            .map_err(|error| StoreError::at("listen on the run socket", Path::new(&name), error))
+        let failed = |error| StoreError::at("listen on the run socket", Path::new(&name), error);
+        let directory = self.directory.as_fd();
+        let socket = UnixListener::bind(in_directory(directory, &name)).map_err(failed)?;
+        self.sharing.share(directory, &name).map_err(|errno| failed(errno.into()))?;
+        Ok(socket)
     }
 
     /// Where the child writes its own pid and start, see [`record::LEADER_OFFSET`].
