@@ -42,11 +42,12 @@ impl Verb for Arguments {
         self.wishes.fill(&mut request);
         let host = session.host()?;
         let answer = host.allocate(&request, reserve, &|sentence| session.tell(sentence))?;
-        let sentence = match answer.new_range {
-            Some(range) => run::new_range(&answer.r#type, range),
-            None => answer.message.clone(),
-        };
-        session.say(&sentence);
+        match answer.new_range {
+            Some(range) => session.say(&run::new_range(&answer.r#type, range)),
+            None if answer.existing => session.say(&answer.message),
+            // The port says it all.
+            None => {}
+        }
         output::answer(&answer, session.json)?;
         Ok(0)
     }
