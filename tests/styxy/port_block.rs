@@ -16,9 +16,8 @@ const BLOCKS: u32 = 70;
 /// The next block to try, so that one is taken up again as late as possible.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// So many ports of a block are free of what earlier tests left in TIME_WAIT: a server that does not set
-/// SO_REUSEADDR could not start there.
-const RESTED: u16 = 4;
+/// The ports of a block in which only servers run that want a rested one.
+const FOR_RESTED: std::ops::Range<u16> = 216..256;
 
 /// Whether even a program that does not set SO_REUSEADDR can have the port.
 fn is_rested(port: u16) -> bool {
@@ -45,9 +44,7 @@ impl PortBlock {
             let name = SocketAddr::from_abstract_name(format!("styxy-tests-block-{number}"))
                 .expect("the name is short");
             let first = FIRST + number * BLOCK_SIZE;
-            if let Ok(claim) = UnixListener::bind_addr(&name)
-                && (first..first + RESTED).all(is_rested)
-            {
+            if let Ok(claim) = UnixListener::bind_addr(&name) {
                 return Self { first, _claim: claim };
             }
         }
@@ -58,6 +55,15 @@ impl PortBlock {
     pub(crate) fn port(&self, place: u16) -> u16 {
         assert!(place < BLOCK_SIZE, "{place} is not in the block");
         self.first + place
+    }
+
+    /// A range of one port in which no earlier test left a connection in TIME_WAIT: a server that does not
+    /// set SO_REUSEADDR could not start there.
+    pub(crate) fn rested(&self) -> String {
+        let mut places = FOR_RESTED;
+        let place = places.find(|place| is_rested(self.port(*place)));
+        let place = place.expect("few tests want such a port, and a minute lets one rest");
+        self.range(place, place)
     }
 
     /// A range of the block as it is written in TOML.

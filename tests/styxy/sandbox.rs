@@ -48,6 +48,11 @@ impl Sandbox {
         })
     }
 
+    /// One whose type `web` has one port, on which even a server without SO_REUSEADDR can start.
+    pub(crate) fn rested() -> Self {
+        Self::with_config(|ports| format!("[service_types.web]\nrange = {}\n", ports.rested()))
+    }
+
     /// With a user's configuration of the test's own.
     pub(crate) fn with_config(config: impl FnOnce(&PortBlock) -> String) -> Self {
         let folder = tempfile::Builder::new().prefix("styxy-test-").tempdir().expect("a folder");

@@ -177,7 +177,7 @@ fn postgres_as_its_own_user() {
 
 #[test]
 fn a_server_without_so_reuseaddr() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::rested();
     let server = "import http.server, os, socketserver\n\
                   class Plain(socketserver.TCPServer):\n    allow_reuse_address = False\n\
                   Plain(('127.0.0.1', int(os.environ['PORT'])), \
