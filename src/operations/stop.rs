@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     decision::world::{Life, World},
-    os::user,
+    os::{clock, user},
     registry::{Holder, LockId},
     store::run_dir::Held,
     supervisor::{
@@ -16,6 +16,16 @@ use crate::{
         message::{FromClient, ToClient},
     },
 };
+use std::time::Duration;
+
+/// A supervisor that has told the outcome has nothing left to do but to exit.
+const EXIT_MAX: Duration = Duration::from_secs(1);
+
+/// The supervisor is gone too when `stop` returns: its end of the line closes with it.
+fn wait_for_exit(line: &mut Line) {
+    let deadline = Some(clock::now() + EXIT_MAX);
+    while let Ok(Heard::Said(_)) = line.listen(None, deadline) {}
+}
 
 /// What is known of an instance that is to be stopped.
 struct Target {
@@ -112,6 +122,7 @@ impl Host {
                     });
                 }
                 Heard::Said(ToClient::Outcome { .. }) => {
+                    wait_for_exit(&mut line);
                     let message =
                         format!("{} stopped, port {} is free again", view.full_name(), view.port);
                     return Ok(view.answer(message));
