@@ -60,15 +60,16 @@ impl Host {
         port: Port,
         lock_id: &LockId,
         (wish, command): (Wish, &[String]),
+        interrupts: &Interrupts,
         report: &mut Report<'_>,
     ) -> Result<Joined, Error> {
         let broken = |source| Error::System { deed: "talk to the running instance", source };
         let Ok(mut line) = Line::connect(self.store.run().as_fd(), lock_id) else {
             // Its supervisor is dead, and somebody holds its lock to stop what it left; or it is over.
-            self.store.run().wait_until_free(lock_id);
-            return Ok(Joined::Again);
+            let free = self.store.run().until_free(lock_id);
+            let interrupted = interrupts.or(free).map_err(broken)?;
+            return Ok(interrupted.map_or(Joined::Again, |it| Joined::Over(it.exit_code())));
         };
-        let interrupts = Interrupts::take().map_err(broken)?;
         let ask = if wish == Wish::Standby { FromClient::Standby } else { FromClient::Attach };
         if line.ask(ask).is_err() {
             return Ok(Joined::Again);
@@ -103,6 +104,7 @@ impl Host {
     pub(super) fn join_listener(
         &self,
         port: Port,
+        interrupts: &Interrupts,
         report: &mut Report<'_>,
     ) -> Result<Joined, Error> {
         let broken = |source| Error::System { deed: "wait for the program on the port", source };
@@ -113,14 +115,13 @@ impl Host {
         let Some(handle) = handle.map_err(broken)?.flatten() else {
             return Ok(Joined::Again);
         };
-        let interrupts = Interrupts::take().map_err(broken)?;
         report(Said::Notice(format!(
             "port {port} is served by pid {}, which styxy did not start: waiting for its end",
             handle.identity().pid
         )));
         let mut set = WaitSet::new();
         set.add(None, &handle, Interest::Readable);
-        set.add(Some(&interrupts), &interrupts, Interest::Readable);
+        set.add(Some(interrupts), interrupts, Interest::Readable);
         let interrupted = set.wait(None).map_err(broken)?.flatten().next();
         Ok(Joined::Over(interrupted.map_or(0, |interrupts| interrupts.which().exit_code())))
     }

@@ -9,7 +9,7 @@ use super::{
     run::Said,
     view::Answer,
 };
-use crate::os::detach::{Side, detach};
+use crate::os::detach::{Side, detach, see_off};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
@@ -44,7 +44,13 @@ impl Host {
         report: &mut dyn FnMut(Said),
     ) -> Detached {
         match detach() {
-            Ok(Side::Launcher { report: pipe }) => Detached::Launched(wait(pipe, code, report)),
+            Ok(Side::Launcher { background, report: pipe }) => {
+                let answer = wait(pipe, code, report);
+                if answer.is_err() {
+                    see_off(background);
+                }
+                Detached::Launched(answer)
+            }
             Ok(Side::Background { report: pipe }) => {
                 self.actor.author.pid =
                     i32::try_from(std::process::id()).expect("a pid fits 31 bits");

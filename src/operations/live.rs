@@ -14,7 +14,9 @@ use super::{
 use crate::{
     config::{PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck},
     os::{
-        clock, logs, memory,
+        clock,
+        interrupts::Interrupts,
+        logs, memory,
         signals::Signals,
         spawn::{Input, Others, Output, Spawn, SpawnError},
     },
@@ -39,6 +41,7 @@ impl Host {
         plan: &Plan,
         request: &Request,
         mut leased: Leased,
+        interrupts: Option<&Interrupts>,
         report: &mut Report<'_>,
     ) -> Result<Lived, Error> {
         self.introduce(&leased, report);
@@ -55,7 +58,14 @@ impl Host {
         let callers = socket.and_then(Callers::new);
         let mut callers =
             callers.map_err(|source| Error::System { deed: "listen on the run socket", source })?;
-        let life = supervised(plan, request, &mut leased, &prepared, &mut callers, &shown, report)?;
+        let signals =
+            Signals::take().map_err(|source| Error::System { deed: "receive signals", source })?;
+        if let Some(interrupt) = interrupts.and_then(Interrupts::pending) {
+            // It came between the last wait and now: from here on it is the supervisor's to hear.
+            interrupt.raise();
+        }
+        let stage = (&signals, &mut callers);
+        let life = supervised(plan, request, &mut leased, &prepared, stage, &shown, report)?;
         let outcome = life.outcome.clone();
         if let Outcome::Stuck { pids } = &outcome {
             leased.held.leave_files();
@@ -235,12 +245,10 @@ fn supervised(
     request: &Request,
     leased: &mut Leased,
     prepared: &Prepared,
-    callers: &mut Callers,
+    (signals, callers): (&Signals, &mut Callers),
     shown: &Shown,
     report: &mut Report<'_>,
 ) -> Result<Life, Error> {
-    let signals =
-        Signals::take().map_err(|source| Error::System { deed: "receive signals", source })?;
     let Child { program, arguments, environment } = &prepared.child;
     let says_ready =
         |line: &str| prepared.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
@@ -272,7 +280,7 @@ fn supervised(
         report: &mut tell,
         before_rest: &mut memory::give_back,
     };
-    driver::supervise(setup, &signals)
+    driver::supervise(setup, signals)
         .map_err(|source| Error::System { deed: "wait for the command", source })
 }
 

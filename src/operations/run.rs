@@ -5,13 +5,14 @@ use super::{
     attach::{Joined, Wish},
     error::Error,
     host::Host,
-    lease::{InHand, Turn},
-    plan::Request,
+    lease::{InHand, Leased, Turn},
+    plan::{Plan, Request},
     view::Answer,
 };
 use crate::{
+    os::interrupts::Interrupts,
     ports::{Port, Range},
-    registry::LockId,
+    registry::{InstanceName, LockId},
 };
 use serde::{Deserialize, Serialize};
 use std::{cell::RefCell, fs::File};
@@ -142,71 +143,117 @@ impl Host {
             return Ok(0);
         }
         self.become_nested(&plan, request, &tell)?;
-        let mut hand = InHand::default();
-        let mut thefts = 0;
+        let mut story = Story {
+            host: self,
+            plan: &plan,
+            request,
+            hand: InHand::default(),
+            interrupts: None,
+            thefts: 0,
+        };
         loop {
-            let turn = self.ask(&plan, request, &mut hand, &tell)?;
-            let report = &mut **report.borrow_mut();
-            let joined = match turn {
-                Turn::Mine(leased) => match self.live(&plan, request, *leased, report)? {
-                    Lived::Over(code) => return Ok(code),
-                    Lived::Stolen(theft) => {
-                        thefts += 1;
-                        if thefts > THEFTS_MAX || request.wish.exact.is_some() {
-                            return Err(theft);
-                        }
-                        report(Said::Notice(format!("{theft}: trying another one")));
-                        Joined::Again
-                    }
-                },
-                Turn::Join { name, port, lock_id, reuse: true } => {
-                    match self.join(
-                        &name,
-                        port,
-                        &lock_id,
-                        (Wish::Reuse, &request.command),
-                        report,
-                    )? {
-                        Joined::Ready => return self.reuse(&lock_id, report),
-                        joined @ (Joined::Over(_) | Joined::Again) => joined,
-                    }
-                }
-                Turn::Join { name, port, lock_id, reuse: false } => {
-                    self.join(&name, port, &lock_id, (Wish::Stay, &request.command), report)?
-                }
-                Turn::JoinListener { port } => self.join_listener(port, report)?,
-                Turn::Wait { name, port, lock_id } => {
-                    self.join(&name, port, &lock_id, (Wish::Standby, &request.command), report)?
-                }
-                Turn::WaitForDirectory { path } => {
-                    report(Said::Notice(format!("{path} is in use: waiting until it is free")));
-                    wait_for_directory(&path)?;
-                    Joined::Again
-                }
-                Turn::Replace { name, lock_id, succession } => {
-                    report(Said::Notice(format!("stopping {name} to take its place")));
-                    self.end(&lock_id)?;
-                    hand.succession = Some(succession);
-                    Joined::Again
-                }
-                Turn::Reclaim { name, held } => {
-                    report(Said::Notice(format!("stopping what a killed {name} has left")));
-                    hand.reclaimed = Some(self.stop_leftovers(held)?);
-                    Joined::Again
-                }
-            };
-            match joined {
+            if let Some(interrupt) = story.interrupts.as_ref().and_then(Interrupts::pending) {
+                return Ok(interrupt.exit_code());
+            }
+            let turn = self.ask(&plan, request, &mut story.hand, &tell)?;
+            match story.follow(turn, &mut **report.borrow_mut())? {
                 Joined::Over(code) => return Ok(code),
                 Joined::Again | Joined::Ready => {}
             }
         }
     }
 
-    fn reuse(&self, lock_id: &LockId, report: &mut Report<'_>) -> Result<i32, Error> {
+    fn reuse(&self, lock_id: &LockId, report: &mut Report<'_>) -> Result<Joined, Error> {
         if let Some(answer) = self.existing(lock_id)? {
             report(Said::Reused { answer: Box::new(answer) });
         }
-        Ok(0)
+        Ok(Joined::Over(0))
+    }
+}
+
+/// A run between its turns.
+struct Story<'a> {
+    host: &'a Host,
+    plan: &'a Plan,
+    request: &'a Request,
+    hand: InHand,
+    /// Taken at the first wait, once for all turns: a signal between two of them must not be lost.
+    interrupts: Option<Interrupts>,
+    thefts: u32,
+}
+
+impl Story<'_> {
+    /// Does what the turn says.
+    fn follow(&mut self, turn: Turn, report: &mut Report<'_>) -> Result<Joined, Error> {
+        let host = self.host;
+        match turn {
+            Turn::Mine(leased) => self.live(*leased, report),
+            Turn::Join { name, port, lock_id, reuse } => {
+                let wish = if reuse { Wish::Reuse } else { Wish::Stay };
+                match self.join(&name, port, &lock_id, wish, report)? {
+                    Joined::Ready => host.reuse(&lock_id, report),
+                    joined @ (Joined::Over(_) | Joined::Again) => Ok(joined),
+                }
+            }
+            Turn::JoinListener { port } => host.join_listener(port, self.interrupts()?, report),
+            Turn::Wait { name, port, lock_id } => {
+                self.join(&name, port, &lock_id, Wish::Standby, report)
+            }
+            Turn::WaitForDirectory { path } => {
+                report(Said::Notice(format!("{path} is in use: waiting until it is free")));
+                wait_for_directory(path, self.interrupts()?)
+            }
+            Turn::Replace { name, lock_id, succession } => {
+                report(Said::Notice(format!("stopping {name} to take its place")));
+                host.end(&lock_id)?;
+                self.hand.succession = Some(succession);
+                Ok(Joined::Again)
+            }
+            Turn::Reclaim { name, held } => {
+                report(Said::Notice(format!("stopping what a killed {name} has left")));
+                self.hand.reclaimed = Some(host.stop_leftovers(held)?);
+                Ok(Joined::Again)
+            }
+        }
+    }
+
+    /// Lives with a child of our own; with another port if this one is stolen.
+    fn live(&mut self, leased: Leased, report: &mut Report<'_>) -> Result<Joined, Error> {
+        let interrupts = self.interrupts.as_ref();
+        match self.host.live(self.plan, self.request, leased, interrupts, report)? {
+            Lived::Over(code) => Ok(Joined::Over(code)),
+            Lived::Stolen(theft) => {
+                self.thefts += 1;
+                if self.thefts > THEFTS_MAX || self.request.wish.exact.is_some() {
+                    return Err(theft);
+                }
+                report(Said::Notice(format!("{theft}: trying another one")));
+                Ok(Joined::Again)
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        name: &InstanceName,
+        port: Port,
+        lock_id: &LockId,
+        wish: Wish,
+        report: &mut Report<'_>,
+    ) -> Result<Joined, Error> {
+        let wanted = (wish, &self.request.command[..]);
+        self.host.join(name, port, lock_id, wanted, self.interrupts()?, report)
+    }
+
+    /// From the first wait on INT and TERM are heard; until then they end the process as usual.
+    fn interrupts(&mut self) -> Result<&Interrupts, Error> {
+        if self.interrupts.is_none() {
+            let taken = Interrupts::take();
+            let taken =
+                taken.map_err(|source| Error::System { deed: "receive signals", source })?;
+            self.interrupts = Some(taken);
+        }
+        Ok(self.interrupts.as_ref().expect("it was put there just now"))
     }
 }
 
@@ -219,8 +266,12 @@ pub(super) enum Lived {
 }
 
 /// Waits until a data directory that an instance of another registry has is free.
-fn wait_for_directory(path: &str) -> Result<(), Error> {
+fn wait_for_directory(path: String, interrupts: &Interrupts) -> Result<Joined, Error> {
     let failed = |source| Error::System { deed: "wait for the claimed data directory", source };
-    let directory = File::open(path).map_err(failed)?;
-    directory.lock().map_err(failed)
+    let free = move || {
+        // A directory that is gone is met again in the next turn.
+        let _ = File::open(path).and_then(|directory| directory.lock());
+    };
+    let interrupted = interrupts.or(free).map_err(failed)?;
+    Ok(interrupted.map_or(Joined::Again, |it| Joined::Over(it.exit_code())))
 }

@@ -7,7 +7,12 @@ use super::{
 };
 use crate::{
     decision::world::{Life, World},
-    os::{clock, user},
+    os::{
+        clock,
+        process::Handle,
+        user,
+        wait_set::{Interest, WaitSet},
+    },
     registry::{Holder, LockId},
     store::run_dir::Held,
     supervisor::{
@@ -21,10 +26,14 @@ use std::time::Duration;
 /// A supervisor that has told the outcome has nothing left to do but to exit.
 const EXIT_MAX: Duration = Duration::from_secs(1);
 
-/// The supervisor is gone too when `stop` returns: its end of the line closes with it.
-fn wait_for_exit(line: &mut Line) {
-    let deadline = Some(clock::now() + EXIT_MAX);
-    while let Ok(Heard::Said(_)) = line.listen(None, deadline) {}
+/// The supervisor is gone too when `stop` returns.
+fn wait_for_exit(supervisor: &Option<Handle>) {
+    if let Some(supervisor) = supervisor {
+        let mut set = WaitSet::new();
+        set.add((), supervisor, Interest::Readable);
+        // That it takes longer, or cannot be told, changes nothing for the instance.
+        let _ = set.wait(Some(clock::now() + EXIT_MAX)).map(Iterator::count);
+    }
 }
 
 /// What is known of an instance that is to be stopped.
@@ -107,10 +116,13 @@ impl Host {
     ) -> Result<Answer, Error> {
         let broken = |source| Error::System { deed: "talk to the supervisor", source };
         let Ok(mut line) = Line::connect(self.store.run().as_fd(), lock_id) else {
-            self.store.run().wait_until_free(lock_id);
+            self.store.run().until_free(lock_id)();
             let message = format!("{} has ended", view.full_name());
             return Ok(view.answer(message));
         };
+        let record = self.store.run().read(lock_id);
+        let supervisor = record.map(|record| record.details.supervisor);
+        let supervisor = supervisor.and_then(|it| Handle::open(&it).ok().flatten());
         line.ask(FromClient::Stop { kill }).map_err(broken)?;
         loop {
             match line.listen(None, None).map_err(broken)? {
@@ -122,7 +134,7 @@ impl Host {
                     });
                 }
                 Heard::Said(ToClient::Outcome { .. }) => {
-                    wait_for_exit(&mut line);
+                    wait_for_exit(&supervisor);
                     let message =
                         format!("{} stopped, port {} is free again", view.full_name(), view.port);
                     return Ok(view.answer(message));

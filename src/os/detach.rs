@@ -5,8 +5,8 @@
 
 use nix::{
     fcntl::{OFlag, open},
-    sys::stat::Mode,
-    unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setsid},
+    sys::{stat::Mode, wait::waitpid},
+    unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setsid},
 };
 use std::{fs::File, io};
 
@@ -15,6 +15,8 @@ use std::{fs::File, io};
 pub enum Side {
     /// The one that was started: it waits for a report, or the end of the pipe without one.
     Launcher {
+        /// The background process.
+        background: Pid,
         /// Where the report comes.
         report: File,
     },
@@ -25,15 +27,21 @@ pub enum Side {
     },
 }
 
+/// Waits for the end of a background process that has failed.
+pub fn see_off(background: Pid) {
+    // Its end is all that is wanted; its code was in the report.
+    let _ = waitpid(background, None);
+}
+
 /// Goes on in the background. Returns twice, once on each side.
 pub fn detach() -> io::Result<Side> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: there is one thread, so the child may do whatever this process may; no lock of the
     // allocator or of std is held by a thread that the child does not have.
     match unsafe { fork()? } {
-        ForkResult::Parent { .. } => {
+        ForkResult::Parent { child } => {
             drop(writer);
-            Ok(Side::Launcher { report: reader.into() })
+            Ok(Side::Launcher { background: child, report: reader.into() })
         }
         ForkResult::Child => {
             drop(reader);

@@ -2,8 +2,12 @@
 //!
 //! A supervisor has its own way (`signals`): it passes signals on, and must not run handlers.
 
-use crate::os::signals::is_ignored;
-use nix::sys::signal::Signal;
+use crate::os::{
+    clock,
+    signals::{self, is_ignored},
+    wait_set::{Interest, WaitSet},
+};
+use nix::sys::signal::{Signal, raise};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -56,6 +60,31 @@ impl Interrupts {
         Ok(Self { reader, _writer: writer, terminated })
     }
 
+    /// The one that has come, if one has.
+    pub fn pending(&self) -> Option<Interrupt> {
+        let mut set = WaitSet::new();
+        set.add((), self, Interest::Readable);
+        let come = set.wait(Some(clock::now())).is_ok_and(|mut come| come.next().is_some());
+        come.then(|| self.which())
+    }
+
+    /// Does something that blocks, in a thread of its own; or comes back because one of the two came.
+    /// The thread is left behind then: it holds nothing that anybody waits for.
+    pub fn or(&self, work: impl FnOnce() + Send + 'static) -> io::Result<Option<Interrupt>> {
+        let (done, working) = UnixStream::pair()?;
+        signals::all_blocked(|| {
+            std::thread::Builder::new().spawn(move || {
+                work();
+                drop(working);
+            })
+        })??;
+        let mut set = WaitSet::new();
+        set.add(true, self, Interest::Readable);
+        set.add(false, &done, Interest::Readable);
+        let interrupted = set.wait(None)?.next().unwrap_or(false);
+        Ok(interrupted.then(|| self.which()))
+    }
+
     /// Which one came, once this is readable.
     pub fn which(&self) -> Interrupt {
         if self.terminated.load(Ordering::SeqCst) { Interrupt::Term } else { Interrupt::Int }
@@ -63,6 +92,16 @@ impl Interrupts {
 }
 
 impl Interrupt {
+    /// Sends it to this process once more.
+    pub fn raise(self) {
+        let signal = match self {
+            Self::Int => Signal::SIGINT,
+            Self::Term => Signal::SIGTERM,
+        };
+        // It can only fail for a signal that does not exist.
+        let _ = raise(signal);
+    }
+
     /// What a process ends with that the signal ended.
     pub const fn exit_code(self) -> i32 {
         match self {

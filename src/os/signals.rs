@@ -9,7 +9,7 @@ use nix::{
     errno::Errno,
     libc,
     sys::{
-        signal::{SigHandler, SigSet, Signal, killpg, signal},
+        signal::{SigHandler, SigSet, SigmaskHow, Signal, killpg, signal},
         signalfd::{SfdFlags, SignalFd},
     },
     unistd::Pid,
@@ -149,6 +149,15 @@ fn received(arrived: &libc::signalfd_siginfo) -> Option<Received> {
         _ => Sender::Kernel,
     };
     Some(Received { signal, sender })
+}
+
+/// Does something with every signal blocked: a thread that is started so takes none that is meant for the
+/// supervisor.
+pub fn all_blocked<T>(work: impl FnOnce() -> T) -> io::Result<T> {
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let done = work();
+    mask.thread_set_mask()?;
+    Ok(done)
 }
 
 /// Sends to all processes of a group; that there is none left is the error ESRCH.

@@ -5,9 +5,8 @@
 //! copy of the descriptor. They are never unlocked by a call, since that would free every copy.
 
 use super::{error::StoreError, sharing::Sharing};
-use crate::os::{clock, process};
+use crate::os::{clock, process, signals};
 use fs2::FileExt;
-use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fs::OFlags;
 use std::{
     fs::File,
@@ -77,15 +76,13 @@ fn open(directory: BorrowedFd<'_>) -> io::Result<File> {
 fn wait(file: File, path: &Path, notice: &Waiting<'_>) -> Result<File, Option<io::Error>> {
     let (done, result) = mpsc::sync_channel(1);
     // With every signal blocked: a SIGCHLD that this thread took would never reach the supervisor.
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
-    let mask = mask.map_err(|errno| Some(errno.into()))?;
-    let spawned = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+    let work = move || {
         let locked = retried(|| fs2::FileExt::lock_exclusive(&file));
         // Nobody listens any more when the deadline has passed; then the file is closed here.
         let _ = done.send(locked.map(|()| file));
-    });
-    mask.thread_set_mask().map_err(|errno| Some(errno.into()))?;
-    spawned.map_err(Some)?;
+    };
+    let spawn = || std::thread::Builder::new().stack_size(64 * 1024).spawn(work);
+    signals::all_blocked(spawn).and_then(|spawned| spawned).map_err(Some)?;
     match result.recv_timeout(NOTICE_AFTER) {
         Ok(locked) => return locked.map_err(Some),
         Err(_) => {

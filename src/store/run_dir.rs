@@ -118,11 +118,14 @@ impl RunDirectory {
         }
     }
 
-    /// Waits until nobody holds that instance's lock. Returns at once when it has no files.
-    pub fn wait_until_free(&self, lock_id: &LockId) {
-        if let Ok(lock) = self.open_lock(lock_id) {
-            // What cannot be waited for is met again in the next transaction.
-            let _ = lock::until_free(&lock);
+    /// What waits until nobody holds that instance's lock; over at once when it has no files.
+    pub fn until_free(&self, lock_id: &LockId) -> impl FnOnce() + Send + 'static {
+        let lock = self.open_lock(lock_id);
+        move || {
+            if let Ok(lock) = lock {
+                // What cannot be waited for is met again in the next transaction.
+                let _ = lock::until_free(&lock);
+            }
         }
     }
 
