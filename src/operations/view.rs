@@ -230,10 +230,7 @@ fn pid(lease: &Lease, record: Option<&Record>) -> Option<i32> {
 fn reserved_listener(instance: &Instance) -> Option<i32> {
     match instance.lease.as_ref()?.holder {
         Holder::Supervisor => None,
-        Holder::Reserved(_) => {
-            let holders = listeners::who_holds(instance.port()).unwrap_or_default();
-            holders.into_iter().filter(|holder| holder.listens).find_map(|holder| holder.pid)
-        }
+        Holder::Reserved(_) => listeners::listening_process(instance.port()),
     }
 }
 
