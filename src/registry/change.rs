@@ -2,11 +2,11 @@
 //!
 //! Pure. Computed at the store's door, so that no change can forget its line.
 
-use super::{Instance, InstanceName, Lease, LockId, Registry};
+use super::{AutoRange, Instance, InstanceName, Lease, LockId, Registry};
 use crate::config::TypeName;
 use crate::ports::{Port, Range};
 use serde::Serialize;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What happened, in the words of the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -220,12 +220,14 @@ fn ranges(before: &Registry, after: &Registry, remarks: &Remarks) -> Vec<Change>
     if before.ranges == after.ranges {
         return Vec::new();
     }
-    let gone = before.ranges.iter().filter(|auto| !after.ranges.contains(auto)).map(|auto| {
+    // By their ports, which no two share: thousands of types may have one.
+    let (old, new) = (by_ports(before), by_ports(after));
+    let gone = before.ranges.iter().filter(|auto| new.get(&auto.range) != Some(auto)).map(|auto| {
         let retired = remarks.retired.contains(&auto.range);
         let action = if retired { Action::RangeRetire } else { Action::RangeUndo };
         (action, auto, true)
     });
-    let come = after.ranges.iter().filter(|auto| !before.ranges.contains(auto)).map(|auto| {
+    let come = after.ranges.iter().filter(|auto| old.get(&auto.range) != Some(auto)).map(|auto| {
         let grown = before.ranges_of(&auto.service_type).next().is_some();
         (if grown { Action::RangeGrow } else { Action::RangeCreate }, auto, false)
     });
@@ -246,10 +248,14 @@ fn ranges(before: &Registry, after: &Registry, remarks: &Remarks) -> Vec<Change>
         .collect()
 }
 
+fn by_ports(registry: &Registry) -> BTreeMap<Range, &AutoRange> {
+    registry.ranges.iter().map(|auto| (auto.range, auto)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::{AutoRange, Holder, NamedPort, Overlay, Scope};
+    use crate::registry::{Holder, NamedPort, Overlay, Scope};
 
     fn leased(id: &str, port: u16, lock: &str) -> Instance {
         Instance {
