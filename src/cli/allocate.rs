@@ -1,7 +1,8 @@
 //! `styxy allocate`: the port alone on stdout, the sentence on stderr.
 
 use super::{
-    arguments::{Naming, PortWishes, Session, Verb, duration},
+    arguments::{Naming, NewRange, PortWishes, Session, Verb, duration},
+    consent::with_consent,
     output, run,
 };
 use crate::operations::{
@@ -32,6 +33,8 @@ pub(super) struct Arguments {
     /// Decide and print, but lease nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    new_range: NewRange,
 }
 
 impl Verb for Arguments {
@@ -40,8 +43,11 @@ impl Verb for Arguments {
         let mut request = Request { dry_run: self.dry_run, ..Request::default() };
         self.naming.fill(&mut request);
         self.wishes.fill(&mut request);
-        let host = session.host()?;
-        let answer = host.allocate(&request, reserve, &|sentence| session.tell(sentence))?;
+        self.new_range.fill(&mut request);
+        let host = session.host_with(&self.new_range.assignments())?;
+        let answer = with_consent(&mut request, |request| {
+            host.allocate(request, reserve, &|sentence| session.tell(sentence))
+        })?;
         match answer.new_range {
             Some(range) => session.say(&run::new_range(&answer.r#type, range)),
             None if answer.existing => session.say(&answer.message),

@@ -8,7 +8,7 @@ use super::{
     scan, stop, types, r#use,
 };
 use crate::{
-    config::{InstanceId, ScopeKind, TypeName, ValueError, parse_duration},
+    config::{Assignment, InstanceId, ScopeKind, TypeName, ValueError, parse_duration},
     operations::{Error, Host, plan::Request},
     ports::Port,
 };
@@ -93,7 +93,12 @@ pub(super) struct Session {
 impl Session {
     /// The host, as the environment says.
     pub(super) fn host(&self) -> Result<Host, Error> {
-        let host = Host::open(&[], &|sentence| self.tell(sentence))?;
+        self.host_with(&[])
+    }
+
+    /// The host, as flags and the environment say.
+    pub(super) fn host_with(&self, flags: &[Assignment]) -> Result<Host, Error> {
+        let host = Host::open(flags, &|sentence| self.tell(sentence))?;
         tracing::debug!(state = ?host.store.path(), place = ?host.place, "the host is open");
         Ok(host)
     }
@@ -203,6 +208,20 @@ pub(super) struct PortWishes {
     ports: Option<PortNames>,
 }
 
+/// Where the range of an unknown type goes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "New range")]
+pub(super) struct NewRange {
+    /// The group whose bounds count for the range of an unknown type, where its placement is a strategy
+    /// of the configuration [default: the longest group that the type's name begins with]
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Make the range of an unknown type without asking, whatever auto_allocation.require_confirmation
+    /// says
+    #[arg(long)]
+    yes: bool,
+}
+
 /// The names of several ports of one instance, each one once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PortNames(Vec<String>);
@@ -214,6 +233,23 @@ impl Naming {
         request.id = self.id;
         request.settings.scope = self.scope;
         request.new = self.new;
+    }
+}
+
+impl NewRange {
+    /// Writes it into a request.
+    pub(super) fn fill(&self, request: &mut Request) {
+        request.range.group.clone_from(&self.group);
+    }
+
+    /// What it says of the configuration.
+    pub(super) fn assignments(&self) -> Vec<Assignment> {
+        let confirmed = self.yes.then(|| Assignment {
+            flag: "--yes".to_owned(),
+            key: "auto_allocation.require_confirmation".to_owned(),
+            value: "false".to_owned(),
+        });
+        confirmed.into_iter().collect()
     }
 }
 

@@ -16,7 +16,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("2", "bad usage: what was typed makes no sense"),
     ("69", "no free port, or the one that was asked for is taken"),
     ("75", "blocked: another instance is in the way, or it runs already"),
-    ("78", "bad configuration"),
+    ("78", "bad configuration, or a new range that nobody agreed to"),
     ("124", "not ready, or not over, in time"),
     ("125", "styxy itself failed"),
     ("126", "the command cannot be executed"),

@@ -8,6 +8,7 @@ mod check;
 mod cleanup;
 mod completions;
 mod config;
+mod consent;
 mod env;
 pub mod exit_code;
 mod failure;

@@ -68,6 +68,12 @@ pub(super) fn say(sentence: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", visible(sentence));
 }
 
+/// Asks something on stderr; the answer stands on the same line.
+pub(super) fn ask(question: &str) {
+    // There is no other place to say that stderr is gone.
+    let _ = write!(anstream::stderr().lock(), "{}", visible(question));
+}
+
 /// From now on, what is traced is shown on stderr.
 pub(super) fn trace() {
     let traces = tracing_subscriber::fmt()

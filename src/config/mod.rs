@@ -39,5 +39,7 @@ pub use service_type::{
     StopSignal, TypeOrigin,
 };
 pub use stack::{Config, Document, Rotation, Serve};
+#[cfg(test)]
+pub(crate) use validate::read_checked;
 pub use value::ValueError;
 pub use variables::Assignment;

@@ -3,7 +3,7 @@
 //! Pure. It is filled by `reader`, layer after layer; the built-in types are looked up when they are asked for.
 
 use super::{
-    auto_allocation::{AutoAllocation, AutoRule, Strategy, most_specific},
+    auto_allocation::{AutoAllocation, AutoRule, Placement, Strategy, most_specific},
     layer::{Layer, Origin},
     name::{InstanceId, TypeName},
     profile::{Profile, profiles},
@@ -180,6 +180,11 @@ impl Config {
     /// The placement strategy of that name.
     pub fn strategy(&self, name: &str) -> Option<&Strategy> {
         self.strategies.get(name)
+    }
+
+    /// What a placement may be called: the built-in ones, and the strategies.
+    pub fn placement_names(&self) -> impl Iterator<Item = &str> {
+        Placement::WORDS.into_iter().chain(self.strategies.keys().map(String::as_str))
     }
 
     /// The services that the configuration names, by name.

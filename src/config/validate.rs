@@ -46,11 +46,16 @@ fn overlap(one: (&str, &ConfiguredRange), two: (&str, &ConfiguredRange)) -> Conf
 /// Refuses a configuration whose layers together make no sense.
 pub(super) fn consistent(config: &Config) -> Result<(), ConfigError> {
     let auto = &config.auto_allocation;
-    bounds_in_order(config, &["auto_allocation"], Some(auto.min_port), Some(auto.max_port))?;
+    bounds_in_order(config, &["auto_allocation"], auto.min_port, auto.max_port)?;
     known_strategy(config, &["auto_allocation", "placement"], Some(&auto.placement))?;
     for (pattern, rule) in &config.rules {
         let key = ["auto_allocation_rules", pattern, "placement"];
         known_strategy(config, &key, rule.placement.as_ref())?;
+        if let Some(start) = rule.preferred_range_start.filter(|start| *start > auto.max_port) {
+            let key = ["auto_allocation_rules", pattern, "preferred_range_start"];
+            let why = format!("{start} is above auto_allocation.max_port {}", auto.max_port);
+            return Err(refuse(config, &key, ValueError::new(why)));
+        }
     }
     for (name, groups) in &config.strategies {
         if Placement::WORDS.contains(&name.as_str()) {
@@ -59,7 +64,9 @@ pub(super) fn consistent(config: &Config) -> Result<(), ConfigError> {
         }
         for (group, bounds) in groups {
             let key = ["placement_strategies", name, group];
-            bounds_in_order(config, &key, bounds.min_port, bounds.max_port)?;
+            // What a group leaves open, `[auto_allocation]` says.
+            let min = bounds.min_port.unwrap_or(auto.min_port);
+            bounds_in_order(config, &key, min, bounds.max_port.unwrap_or(auto.max_port))?;
         }
     }
     for (name, service) in &config.services {
@@ -76,12 +83,9 @@ pub(super) fn consistent(config: &Config) -> Result<(), ConfigError> {
 fn bounds_in_order(
     config: &Config,
     table: &[&str],
-    min: Option<Port>,
-    max: Option<Port>,
+    min: Port,
+    max: Port,
 ) -> Result<(), ConfigError> {
-    let (Some(min), Some(max)) = (min, max) else {
-        return Ok(());
-    };
     if min <= max {
         return Ok(());
     }
@@ -136,18 +140,20 @@ fn given_at(origin: &Origin) -> (Option<Layer>, usize) {
     (origin.layer(), line)
 }
 
+/// The configuration of one file, for tests.
+#[cfg(test)]
+pub(crate) fn read_checked(text: &str) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    super::reader::read_file(&mut config, Layer::User, "config.toml", text)?;
+    consistent(&config)?;
+    Ok(config)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::reader::read_file;
     use crate::ports::Range;
     use proptest::prelude::*;
-
-    fn read(text: &str) -> Result<(), ConfigError> {
-        let mut config = Config::default();
-        read_file(&mut config, Layer::User, "config.toml", text)?;
-        consistent(&config)
-    }
 
     #[test]
     fn what_makes_no_sense_together_is_refused_where_it_was_said() {
@@ -161,6 +167,17 @@ mod tests {
             (
                 "[placement_strategies.s.g]\nmin_port = 9\nmax_port = 8",
                 "config.toml:3: placement_strategies.s.g.max_port: 8 is below min_port 9",
+                None,
+            ),
+            (
+                "[placement_strategies.s.g]\nmax_port = 9999",
+                "config.toml:2: placement_strategies.s.g.max_port: 9999 is below min_port 10000",
+                None,
+            ),
+            (
+                "[auto_allocation_rules.'x*']\npreferred_range_start = 65001",
+                "config.toml:2: auto_allocation_rules.\"x*\".preferred_range_start: 65001 is above \
+                 auto_allocation.max_port 65000",
                 None,
             ),
             (
@@ -184,7 +201,7 @@ mod tests {
                 Some("add a command, for example command = [\"vite\"]"),
             ),
         ] {
-            let error = read(text).err();
+            let error = read_checked(text).err();
             let said = error.as_ref().map(ToString::to_string).unwrap_or_default();
             assert_eq!(said, message);
             assert_eq!(error.and_then(|error| error.hint()).as_deref(), hint, "{message}");
@@ -207,7 +224,7 @@ mod tests {
                 .iter()
                 .enumerate()
                 .all(|(n, one)| ranges[n + 1..].iter().all(|other| !one.overlaps(*other)));
-            prop_assert_eq!(read(&text).is_ok(), apart);
+            prop_assert_eq!(read_checked(&text).is_ok(), apart);
         }
     }
 }

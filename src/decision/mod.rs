@@ -8,6 +8,7 @@ mod launcher;
 pub mod new_range;
 pub mod placement;
 pub mod port;
+pub mod range_rule;
 pub mod reclaim;
 pub mod recognise;
 pub mod refusal;

@@ -3,6 +3,7 @@
 //! The launcher holds no copy of a lock: it forks before the background side takes any.
 
 use super::{
+    consent::Proposal,
     error::{Error, Failure, Kind},
     host::Host,
     plan::Request,
@@ -31,34 +32,37 @@ enum Line {
     Said(Said),
     /// It is ready.
     Ready(Box<Answer>),
+    /// A new range wants consent, which cannot be asked for here.
+    Unconfirmed(Box<Proposal>),
     /// It is not.
     Failed(Failure),
 }
 
 impl Host {
-    /// Runs in the background, and returns when it is ready there.
+    /// Runs in the background, and returns when it is ready there. Fails on the launcher's side alone, when
+    /// the world has changed since the fork and a new range wants consent.
     pub fn run_detached(
         &mut self,
         request: &Request,
         code: fn(Kind) -> i32,
         report: &mut dyn FnMut(Said),
-    ) -> Detached {
+    ) -> Result<Detached, Error> {
         match detach() {
             Ok(Side::Launcher { background, report: pipe }) => {
                 let answer = wait(pipe, code, report);
-                if answer.is_err() {
+                if !matches!(answer, Ok(Detached::Launched(Ok(_)))) {
                     see_off(background);
                 }
-                Detached::Launched(answer)
+                answer
             }
             Ok(Side::Background { report: pipe }) => {
                 self.actor.author.pid =
                     i32::try_from(std::process::id()).expect("a pid fits 31 bits");
-                Detached::Over(self.run_in_background(request, code, pipe))
+                Ok(Detached::Over(self.run_in_background(request, code, pipe)))
             }
             Err(source) => {
                 let error = Error::System { deed: "start a background process", source };
-                Detached::Launched(Err(error.failure(code)))
+                Ok(Detached::Launched(Err(error.failure(code))))
             }
         }
     }
@@ -82,6 +86,10 @@ impl Host {
         });
         match result {
             Ok(code) => code,
+            Err(Error::Unconfirmed(proposal)) => {
+                tell(&Line::Unconfirmed(proposal));
+                code(Kind::Config)
+            }
             Err(error) => {
                 let failure = error.failure(code);
                 let exit_code = failure.code;
@@ -96,15 +104,16 @@ fn wait(
     pipe: File,
     code: fn(Kind) -> i32,
     report: &mut dyn FnMut(Said),
-) -> Result<Box<Answer>, Failure> {
+) -> Result<Detached, Error> {
     for line in BufReader::new(pipe).lines() {
         let line = line.ok().and_then(|line| serde_json::from_str::<Line>(&line).ok());
         match line {
             Some(Line::Said(said)) => report(said),
-            Some(Line::Ready(answer)) => return Ok(answer),
-            Some(Line::Failed(failure)) => return Err(failure),
+            Some(Line::Ready(answer)) => return Ok(Detached::Launched(Ok(answer))),
+            Some(Line::Unconfirmed(proposal)) => return Err(Error::Unconfirmed(proposal)),
+            Some(Line::Failed(failure)) => return Ok(Detached::Launched(Err(failure))),
             None => break,
         }
     }
-    Err(Error::BackgroundKilled.failure(code))
+    Ok(Detached::Launched(Err(Error::BackgroundKilled.failure(code))))
 }

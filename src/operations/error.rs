@@ -2,23 +2,17 @@
 //!
 //! A kind maps to an exit code in `cli::exit_code` and to a status in the HTTP face, nowhere else.
 
-use super::view::View;
+use super::{consent::Proposal, refused::Refused, view::View};
 use crate::{
     config::{ConfigError, NameError},
-    decision::{
-        refusal::{Holder, Refusal, Why},
-        template::TemplateError,
-    },
+    decision::template::TemplateError,
     os::{dirs::DirectoryError, leftovers::StopError, spawn::SpawnError},
-    ports::{Port, Range},
+    ports::Port,
     registry::{LockId, ReferenceError},
     store::StoreError,
 };
 use serde::{Deserialize, Serialize};
 use std::{error::Error as _, io};
-
-/// So many holders are named in one message.
-const NAMED_MAX: usize = 8;
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +62,12 @@ pub enum Error {
     /// A decision was no.
     #[error("{}", .0.message())]
     Refused(Box<Refused>),
+    /// A new range waits for somebody's consent.
+    #[error(transparent)]
+    Unconfirmed(Box<Proposal>),
+    /// A person was asked for it, and said no.
+    #[error("no port: the new range {} was declined", .0.range)]
+    Declined(Box<Proposal>),
     /// A data directory is held by an instance that this registry does not know.
     #[error("{path} is in use by an instance of another registry{holder}")]
     ClaimHeld {
@@ -208,17 +208,6 @@ pub enum Error {
     },
 }
 
-/// A decision that was no, with all that a person wants to know of who is in the way.
-#[derive(Debug)]
-pub struct Refused {
-    /// The decision.
-    pub refusal: Refusal,
-    /// Who is in the way, if an instance is.
-    pub holder: Option<View>,
-    /// Who else: programs on a port, or the leases of a full range, as `nginx (pid 812)`.
-    pub others: Vec<String>,
-}
-
 /// A failure as it is shown, through whichever face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
@@ -238,7 +227,7 @@ impl Error {
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Config(_) => Kind::Config,
+            Self::Config(_) | Self::Unconfirmed(_) | Self::Declined(_) => Kind::Config,
             Self::Name(_) | Self::Reference(_) | Self::Template(_) | Self::Usage { .. } => {
                 Kind::Usage
             }
@@ -274,6 +263,9 @@ impl Error {
             Self::Name(_) => Some(NameError::RULE.to_owned()),
             Self::Reference(_) => Some("`styxy list` shows all instances".to_owned()),
             Self::Refused(refused) => refused.hint(),
+            Self::Unconfirmed(_) => Some(
+                "agree with --yes, or set auto_allocation.require_confirmation = false".to_owned(),
+            ),
             Self::ClaimHeld { .. } => Some("queue for it with --if-running wait".to_owned()),
             Self::NotFound { .. } => Some("check its spelling and PATH".to_owned()),
             Self::NotReady { .. } => Some(
@@ -299,6 +291,7 @@ impl Error {
             }
             Self::Leftovers { .. } => Some("styxy cleanup".to_owned()),
             Self::Template(_)
+            | Self::Declined(_)
             | Self::Spawn(_)
             | Self::NotExecutable { .. }
             | Self::EndedEarly { .. }
@@ -352,136 +345,4 @@ fn lower(text: &str) -> String {
 
 fn tail(lines: &[String]) -> String {
     lines.iter().map(|line| format!("\n  | {line}")).collect()
-}
-
-impl Refused {
-    fn kind(&self) -> Kind {
-        match self.refusal {
-            Refusal::Blocked { .. } => Kind::Blocked,
-            Refusal::PortLeased { .. }
-            | Refusal::PortTaken { .. }
-            | Refusal::RangeFull { .. }
-            | Refusal::NoRoom { .. } => Kind::NoPort,
-            Refusal::PortNotPermitted { .. } => Kind::Failed,
-            Refusal::NoRange { .. } => Kind::Config,
-        }
-    }
-
-    fn message(&self) -> String {
-        match &self.refusal {
-            Refusal::Blocked { holder, why } => self.blocked(holder, why),
-            Refusal::PortLeased { port, holder } => {
-                let view = self.holder.as_ref();
-                let pid = view.and_then(|view| view.pid.or(view.supervisor_pid)).or(holder.pid);
-                let pid = pid.map(|pid| format!("pid {pid}"));
-                let since = view.and_then(|view| view.started_at.as_ref());
-                let since = since.map(|since| format!("since {since}"));
-                let more: Vec<String> = pid.into_iter().chain(since).collect();
-                let more =
-                    if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
-                format!("port {port} is held by {}{more}", self.holder_name(holder))
-            }
-            Refusal::PortTaken { port } => {
-                let who = listed(&self.others);
-                let who = if who.is_empty() { "another program".to_owned() } else { who };
-                format!("port {port} is in use by {who}")
-            }
-            Refusal::PortNotPermitted { port } => format!("you may not bind port {port}"),
-            Refusal::RangeFull { service_type, ranges, leased, foreign } => {
-                let ranges: Vec<String> = ranges.iter().map(Range::to_string).collect();
-                let who = listed(&self.others);
-                format!(
-                    "no free port in {} for type `{service_type}`: {} leased, {foreign} used by \
-                     other programs{}{who}",
-                    ranges.join(", "),
-                    leased.len(),
-                    if who.is_empty() { "" } else { ": " },
-                )
-            }
-            Refusal::NoRange { service_type } => format!(
-                "unknown service type `{service_type}`: nobody gave it a range, and \
-                 auto-allocation is off"
-            ),
-            Refusal::NoRoom { service_type, chunk_size, bounds } => format!(
-                "no room for {chunk_size} ports of the new service type `{service_type}` in {bounds}"
-            ),
-        }
-    }
-
-    fn blocked(&self, holder: &Holder, why: &Why) -> String {
-        let name = self.holder_name(holder);
-        let view = self.holder.as_ref();
-        let pid = view.and_then(|view| view.pid.or(view.supervisor_pid)).or(holder.pid);
-        let shown = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
-        let place = format!("on port {}{shown}", holder.port);
-        match why {
-            Why::SingleType => {
-                let service_type = &holder.name.service_type;
-                format!("{service_type} allows a single instance: {name} runs {place}")
-            }
-            Why::SameInstance => format!("{name} already runs {place}"),
-            Why::OtherCommand => {
-                let command = view.and_then(|view| view.command.as_ref());
-                let command =
-                    command.map_or_else(String::new, |words| format!(": {}", words.join(" ")));
-                format!("{name} runs another command {place}{command}")
-            }
-            Why::BeingReplaced => format!("{name} is being replaced already"),
-            Why::Claim(path) => format!("{path} is in use by {name} {place}"),
-            Why::Reserved => {
-                let pid = holder
-                    .pid
-                    .map_or_else(|| "another process".to_owned(), |pid| format!("pid {pid}"));
-                format!("{name} is reserved by {pid}")
-            }
-            Why::NotOurs => {
-                format!("{name} is served {place} by a program that styxy did not start")
-            }
-        }
-    }
-
-    fn holder_name(&self, holder: &Holder) -> String {
-        self.holder.as_ref().map_or_else(|| holder.name.to_string(), View::full_name)
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.refusal {
-            Refusal::Blocked { holder, why } => Some(match why {
-                Why::SingleType | Why::SameInstance => format!("styxy use --port {}", holder.port),
-                Why::OtherCommand => {
-                    format!("name this one with --id, or use that one: styxy use --port {}", holder.port)
-                }
-                Why::BeingReplaced | Why::Claim(_) => "queue for it with --if-running wait".to_owned(),
-                Why::Reserved => format!("styxy release {}", holder.lock_id),
-                Why::NotOurs => "end that program yourself, then try again".to_owned(),
-            }),
-            Refusal::PortLeased { holder, .. } => {
-                Some(format!("choose another port, or end that one: styxy stop {}", holder.lock_id))
-            }
-            Refusal::PortTaken { .. } => {
-                Some("end that program, or leave --port out to get a free one".to_owned())
-            }
-            Refusal::PortNotPermitted { .. } => {
-                Some("ports below 1024 are for root, as a rule; choose a higher one".to_owned())
-            }
-            Refusal::RangeFull { service_type, .. } => Some(format!(
-                "end one of these, or widen the range: service_types.{service_type}.range"
-            )),
-            Refusal::NoRange { service_type } => Some(format!(
-                "set service_types.{service_type}.range, or auto_allocation.enabled = true"
-            )),
-            Refusal::NoRoom { .. } => Some(
-                "lower auto_allocation.default_chunk_size or gap_size, or widen min_port and max_port"
-                    .to_owned(),
-            ),
-        }
-    }
-}
-
-fn listed(others: &[String]) -> String {
-    let mut text = others.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
-    if others.len() > NAMED_MAX {
-        text.push_str(&format!(" and {} more", others.len() - NAMED_MAX));
-    }
-    text
 }

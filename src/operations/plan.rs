@@ -1,7 +1,7 @@
 //! What is asked for, completed: the tool recognised, the type and the id settled, the settings laid over
 //! each other. Nothing is decided here that needs the registry.
 
-use super::{error::Error, host::Host};
+use super::{consent::Proposal, error::Error, host::Host};
 use crate::{
     config::{
         Behavior, IfRunning, InstanceId, ScopeKind, ServiceSettings, ServiceType, SingleScope,
@@ -11,6 +11,7 @@ use crate::{
         ask::{AskedId, Purpose},
         identity,
         port::Wish,
+        range_rule::RangeWish,
         recognise::{self, Recognised},
     },
     ports::{Port, Range},
@@ -27,6 +28,10 @@ pub struct Request {
     pub id: Option<InstanceId>,
     /// `--port`, `--prefer`, `--ports`.
     pub wish: Wish,
+    /// `--group`, and what a person answered who was asked for a new range.
+    pub range: RangeWish,
+    /// The new range that was agreed to: this one and no other.
+    pub agreed: Option<Proposal>,
     /// `--if-running`.
     pub if_running: IfRunning,
     /// `--new`.
@@ -61,6 +66,12 @@ pub struct Plan {
     pub single_scope: SingleScope,
     /// The type's range, if a profile or the configuration gives it one.
     pub range: Option<Range>,
+    /// What is wished of a range that has to be made.
+    pub new_range: RangeWish,
+    /// The new range that was agreed to.
+    pub agreed: Option<Proposal>,
+    /// Nothing is written, so nobody has to agree.
+    pub dry_run: bool,
     /// Ports that the type prefers.
     pub preferred: Vec<Port>,
     /// How it is checked, restarted and stopped.
@@ -113,6 +124,9 @@ impl Host {
             behavior,
             single_scope: known.as_ref().map_or_else(SingleScope::default, |k| k.single_scope),
             range: known.as_ref().and_then(|known| known.range),
+            new_range: request.range.clone(),
+            agreed: request.agreed.clone(),
+            dry_run: request.dry_run,
             preferred: known.map_or_else(Vec::new, |known| known.preferred_ports),
             reserves: settings.reserve.unwrap_or(tool_reserves),
             settings,

@@ -3,16 +3,17 @@
 //! Inside a transaction, on its draft. What is chosen is claimed in the kernel already.
 
 use super::{
-    error::{Error, Refused},
+    error::Error,
     host::{Host, HostWorld},
     lease::{blocked, now},
     plan::Plan,
+    refused::Refused,
 };
 use crate::{
-    config::tool,
     decision::{
         new_range,
         port::{self, Choice},
+        range_rule::Rule,
         refusal::Refusal,
         world::{Life, World},
     },
@@ -37,8 +38,9 @@ impl Host {
         }
         let mut new_range = None;
         let automatic = plan.range.is_none();
+        let may_grow = automatic && self.config.auto_allocation().enabled;
         if automatic && registry.ranges_of(&plan.service_type).next().is_none() {
-            new_range = Some(self.grow(plan, registry, world)?);
+            new_range = Some(self.grow(plan, wish, registry, remarks, world)?);
         }
         let mut collected = false;
         loop {
@@ -55,8 +57,8 @@ impl Host {
                     collected = true;
                     self.collect(registry, remarks, world, usize::MAX);
                 }
-                Err(Refusal::RangeFull { .. }) if automatic && new_range.is_none() => {
-                    new_range = Some(self.grow(plan, registry, world)?);
+                Err(Refusal::RangeFull { .. }) if may_grow && new_range.is_none() => {
+                    new_range = Some(self.grow(plan, wish, registry, remarks, world)?);
                 }
                 Err(refusal) => {
                     remarks.said.push(blocked(&refusal, plan));
@@ -83,41 +85,31 @@ impl Host {
         }
     }
 
-    /// Makes a range for an unknown type, or grows the range of one that is full.
+    /// Makes a range for an unknown type, or grows the range of one that is full: by as many ports as the
+    /// rule says, or as are wanted at once.
     fn grow(
         &self,
         plan: &Plan,
+        wish: &port::Wish,
         registry: &mut Registry,
+        remarks: &mut Remarks,
         world: &HostWorld<'_>,
     ) -> Result<Range, Error> {
         let service_type = &plan.service_type;
-        let automatic = self.config.auto_allocation();
-        if !automatic.enabled {
+        if !self.config.auto_allocation().enabled {
             let refusal = Refusal::NoRange { service_type: service_type.clone() };
             return Err(self.refused(registry, refusal));
         }
-        let category = tool(service_type.as_str()).map(|tool| tool.profile().category);
-        let second_name = category.map(|category| format!("{category}-{service_type}"));
-        let rule = self.config.rule_for(service_type, second_name.as_deref());
-        let bounds =
-            Range::new(automatic.min_port, automatic.max_port).map_err(|source| Error::Usage {
-                message: format!("auto_allocation.min_port and max_port are no range: {source}"),
-                hint: Some("set min_port below max_port".to_owned()),
-            })?;
-        let avoid = automatic.avoid_ephemeral.then(port_probe::ephemeral_range).flatten();
-        let rule = new_range::Rule {
-            chunk_size: rule
-                .and_then(|rule| rule.chunk_size)
-                .unwrap_or(automatic.default_chunk_size)
-                .get(),
-            bounds,
-            gap: automatic.gap(),
-            avoid,
-        };
-        let configured: Vec<Range> =
-            self.config.service_types().iter().filter_map(|known| known.range).collect();
-        let range = new_range::choose(registry, &configured, service_type, &rule, world)
-            .map_err(|refusal| self.refused(registry, refusal))?;
+        let ephemeral = port_probe::ephemeral_range();
+        let mut rule = Rule::of(&self.config, registry, service_type, &plan.new_range, ephemeral);
+        let wanted = u16::try_from(wish.names.len()).unwrap_or(u16::MAX);
+        rule.chunk_size = rule.chunk_size.max(wanted);
+        let range = new_range::choose(registry, service_type, &rule, world).map_err(|refusal| {
+            remarks.said.push(blocked(&refusal, plan));
+            self.refused(registry, refusal)
+        })?;
+        let own: Vec<Range> = registry.ranges_of(service_type).collect();
+        self.consent(plan, &rule, &own, range)?;
         registry.ranges.push(new_range::row(service_type, range, now()));
         Ok(range)
     }

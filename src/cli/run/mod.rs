@@ -10,6 +10,7 @@ pub(super) use request::Arguments;
 
 use super::{
     arguments::{Session, Verb},
+    consent::with_consent,
     exit_code, failure, output,
 };
 use crate::operations::{Error, Host, detach::Detached, plan::Request};
@@ -17,13 +18,15 @@ use report::Report;
 
 impl Verb for Arguments {
     fn perform(self, session: &Session) -> Result<i32, Error> {
-        let request = Request::from(self);
-        let mut host = session.host()?;
+        let assignments = self.new_range.assignments();
+        let mut request = Request::from(self);
+        let mut host = session.host_with(&assignments)?;
         if request.detach && !request.dry_run {
-            return in_background(&mut host, &request, session);
+            return in_background(&mut host, &mut request, session);
         }
         let mut report = Report::new(&host, session);
-        let done = host.run(&request, &mut |said| report.hear(said));
+        let done =
+            with_consent(&mut request, |request| host.run(request, &mut |said| report.hear(said)));
         match done {
             Err(error) if session.json && report.stdout_is_the_commands() => {
                 Ok(failure::report_beside(error))
@@ -37,13 +40,18 @@ impl Verb for Arguments {
 }
 
 /// The port on stdout once it is ready there, or why it is not.
-fn in_background(host: &mut Host, request: &Request, session: &Session) -> Result<i32, Error> {
+fn in_background(host: &mut Host, request: &mut Request, session: &Session) -> Result<i32, Error> {
     let mut say = |said| {
         if let Some(sentence) = report::sentence(&said) {
             session.say(&sentence);
         }
     };
-    match host.run_detached(request, exit_code::of, &mut say) {
+    let detached = with_consent(request, |request| {
+        // Asked before the fork: in the background nobody could answer.
+        host.check_consent(request)?;
+        host.run_detached(request, exit_code::of, &mut say)
+    })?;
+    match detached {
         Detached::Launched(Ok(answer)) => {
             session.say(&report::where_it_is(&answer));
             output::answer(&answer, session.json)?;

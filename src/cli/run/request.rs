@@ -4,7 +4,7 @@
 //! operation's business.
 
 use crate::{
-    cli::arguments::{Naming, PortWishes, duration, value, words},
+    cli::arguments::{Naming, NewRange, PortWishes, duration, value, words},
     config::{IfRunning, LivenessSettings, ReadyCheck, RestartPolicy, Stdin, StopSignal},
     operations::plan::Request,
 };
@@ -29,6 +29,8 @@ pub(in crate::cli) struct Arguments {
     naming: Naming,
     #[command(flatten)]
     wishes: PortWishes,
+    #[command(flatten)]
+    pub(super) new_range: NewRange,
     #[command(flatten)]
     second: SecondRun,
     #[command(flatten)]
@@ -138,7 +140,8 @@ struct End {
 
 impl From<Arguments> for Request {
     fn from(typed: Arguments) -> Self {
-        let Arguments { command, naming, wishes, second, ways, ready, health, end } = typed;
+        let Arguments { command, naming, wishes, new_range, second, ways, ready, health, end } =
+            typed;
         let mut request = Self {
             command,
             if_running: second.if_running,
@@ -165,6 +168,7 @@ impl From<Arguments> for Request {
         settings.stop_timeout = end.stop_timeout;
         naming.fill(&mut request);
         wishes.fill(&mut request);
+        new_range.fill(&mut request);
         request
     }
 }
@@ -222,6 +226,9 @@ mod tests {
         });
         check("--ports http,grpc", |request| {
             request.wish.names = vec!["http".to_owned(), "grpc".to_owned()];
+        });
+        check("--group team-red --yes", |request| {
+            request.range.group = Some("team-red".to_owned());
         });
         check("--new", |request| request.new = true);
         check("--if-running replace", |request| request.if_running = IfRunning::Replace);
