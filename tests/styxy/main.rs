@@ -19,6 +19,7 @@ mod json;
 mod listing;
 mod many;
 mod nesting;
+mod new_ranges;
 mod ports;
 mod recovery;
 mod run;

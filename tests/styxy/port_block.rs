@@ -1,5 +1,6 @@
 //! A block of ports that no other test on this machine uses at the same time.
 
+use crate::patience::until;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
@@ -69,5 +70,32 @@ impl PortBlock {
     /// A range of the block as it is written in TOML.
     pub(crate) fn range(&self, first: u16, last: u16) -> String {
         format!("[{}, {}]", self.port(first), self.port(last))
+    }
+}
+
+/// Ports for storms that need more than a block: above the kernel's ephemeral range, where no type is.
+#[derive(Debug)]
+pub(crate) struct HighPorts {
+    /// One test at a time; the kernel frees the name.
+    _claim: UnixListener,
+}
+
+impl HighPorts {
+    pub(crate) const FIRST: u16 = 61_000;
+    pub(crate) const LAST: u16 = 65_000;
+
+    /// Waits until no other test has them.
+    pub(crate) fn claim() -> Self {
+        let name = SocketAddr::from_abstract_name("styxy-tests-high").expect("the name is short");
+        let look = || UnixListener::bind_addr(&name).ok();
+        Self { _claim: until("the high ports", look, || "another test has them".to_owned()) }
+    }
+
+    /// `[auto_allocation]` that has all of them, and more settings.
+    pub(crate) fn config(&self, more: &str) -> String {
+        let (first, last) = (Self::FIRST, Self::LAST);
+        format!(
+            "[auto_allocation]\nmin_port = {first}\nmax_port = {last}\navoid_ephemeral = false\n{more}"
+        )
     }
 }
