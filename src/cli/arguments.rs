@@ -4,8 +4,8 @@
 //! is built. Whenever that does not parse, the whole tree is built, and says what is wrong or helps.
 
 use super::{
-    allocate, check, cleanup, completions, config, env, list, logs, output, port, release, run,
-    scan, stop, types, r#use,
+    allocate, audit, check, cleanup, completions, config, env, list, logs, output, port, release,
+    run, scan, stop, types, r#use,
 };
 use crate::{
     config::{Assignment, InstanceId, ScopeKind, TypeName, ValueError, parse_duration},
@@ -33,6 +33,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<scan::Arguments>("scan", &[]),
     Command::of::<types::Arguments>("types", &[]),
     Command::of::<config::Arguments>("config", &[]),
+    Command::of::<audit::Arguments>("audit", &[]),
     Command::of::<cleanup::Arguments>("cleanup", &["gc"]),
     Command::of::<completions::Arguments>("completions", &[]),
 ];

@@ -4,6 +4,7 @@
 
 mod allocate;
 mod arguments;
+mod audit;
 mod check;
 mod cleanup;
 mod completions;

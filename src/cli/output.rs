@@ -17,6 +17,8 @@ use std::{
 const HEAD: Style = Style::new().bold();
 /// What was tried when an answer cannot be printed.
 const PRINT: &str = "write to standard output";
+/// How wide a line may be where nobody says anything.
+const WIDTH_DEFAULT: usize = 80;
 /// Blanks between two columns.
 const COLUMN_GAP: u16 = 2;
 
@@ -116,11 +118,11 @@ fn is_treacherous(letter: char) -> bool {
 
 /// A table without lines; every cell made visible.
 pub(super) fn table<const N: usize>(
-    head: [&str; N],
+    columns: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
     let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_header(head);
+    table.load_style(TableStyle::new()).set_header(columns);
     for row in rows {
         table.add_row(row.iter().map(|cell| visible(cell)));
     }
@@ -128,9 +130,45 @@ pub(super) fn table<const N: usize>(
         column.set_padding((0, COLUMN_GAP));
     }
     let text = table.trim_fmt();
-    let (head, rows) = text.split_once('\n').unwrap_or((&text, ""));
+    let (names, rows) = text.split_once('\n').unwrap_or((&text, ""));
     let end = if rows.is_empty() { "" } else { "\n" };
-    format!("{HEAD}{head}{HEAD:#}\n{rows}{end}")
+    format!("{}{rows}{end}", head(names))
+}
+
+/// The names of columns, as a line.
+pub(super) fn head(names: &str) -> String {
+    format!("{HEAD}{}{HEAD:#}\n", names.trim_end())
+}
+
+/// How many columns a line may have: as `COLUMNS` says, else as the terminal has.
+pub(super) fn width() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+    let seen = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into());
+    told.or_else(seen).filter(|width| *width > 0).unwrap_or(WIDTH_DEFAULT)
+}
+
+/// Whether more than ASCII can be shown: the locale says so, as setlocale(3) would find it.
+pub(super) fn is_unicode() -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = variables.filter_map(std::env::var_os).find(|locale| !locale.is_empty());
+    let name = locale.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    name.contains("utf-8") || name.contains("utf8")
+}
+
+/// What stands where a text is cut.
+pub(super) fn ellipsis() -> &'static str {
+    if is_unicode() { "…" } else { "..." }
+}
+
+/// The text, cut where it is longer than a line may be; `more` shows that it is.
+pub(super) fn cut<'a>(text: &'a str, width: usize, more: &str) -> Cow<'a, str> {
+    let text = text.trim_end();
+    if text.chars().count() <= width {
+        return Cow::Borrowed(text);
+    }
+    let kept = width.saturating_sub(more.chars().count());
+    let end = text.char_indices().nth(kept).map_or(text.len(), |(end, _)| end);
+    Cow::Owned(format!("{}{more}", text[..end].trim_end()))
 }
 
 /// A value, or that there is none.
@@ -178,6 +216,18 @@ mod tests {
     fn a_table_without_rows_is_its_head() {
         let text = table(["NAME", "PORT"], []);
         assert_eq!(anstream::adapter::strip_str(&text).to_string(), "NAME  PORT\n");
+    }
+
+    #[test]
+    fn a_text_is_cut_where_the_line_ends() {
+        assert_eq!(cut("exactly", 7, "…"), "exactly");
+        assert_eq!(cut("trailing   ", 8, "…"), "trailing");
+        assert_eq!(cut("two words", 5, "…"), "two…");
+        let text = "somewhat longer, ünïcode";
+        for width in 3..text.chars().count() {
+            let shown = cut(text, width, "...");
+            assert!(shown.chars().count() <= width && shown.ends_with("..."), "{shown}");
+        }
     }
 
     #[test]

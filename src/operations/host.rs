@@ -61,7 +61,7 @@ impl Host {
         let config = load_config(flags, tell)?;
         let state = dirs::state_directory(&lookup)?;
         dirs::create_private(&state)?;
-        let store = Store::open(&state)?;
+        let store = Store::open(&state)?.rotating(config.audit());
         let pid = i32::try_from(std::process::id()).expect("a pid fits 31 bits");
         let words: Vec<String> =
             std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();

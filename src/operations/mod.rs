@@ -2,6 +2,7 @@
 
 pub mod allocate;
 pub mod attach;
+pub mod audit;
 pub mod check;
 mod child;
 pub mod cleanup;

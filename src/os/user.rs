@@ -21,6 +21,12 @@ pub fn name(uid: u32) -> String {
     known.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
+/// The number of the user whom people call so; nobody's name may be the number itself.
+pub fn number(name: &str) -> Option<u32> {
+    let known = User::from_name(name).ok().flatten();
+    known.map(|user| user.uid.as_raw()).or_else(|| name.parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +42,7 @@ mod tests {
     fn root_has_a_name_and_a_stranger_keeps_its_number() {
         assert_eq!(name(0), "root");
         assert_eq!(name(3_999_999_999), "3999999999");
+        assert_eq!((number("root"), number("3999999999")), (Some(0), Some(3_999_999_999)));
+        assert_eq!(number("nobody is called so"), None);
     }
 }

@@ -6,7 +6,7 @@ use super::{AutoRange, Instance, InstanceName, Lease, LockId, Registry};
 use crate::config::TypeName;
 use crate::ports::{Port, Range};
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What happened, in the words of the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -44,6 +44,61 @@ pub enum Action {
     /// A range had no free port.
     #[serde(rename = "exhausted")]
     Exhausted,
+}
+
+impl Action {
+    /// Every one of them.
+    pub const ALL: [Self; 11] = [
+        Self::Allocate,
+        Self::Attach,
+        Self::Blocked,
+        Self::Release,
+        Self::Reclaim,
+        Self::RangeCreate,
+        Self::RangeGrow,
+        Self::RangeUndo,
+        Self::RangeRetire,
+        Self::ConfigSet,
+        Self::Exhausted,
+    ];
+
+    /// The word for it, as in the log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Allocate => "allocate",
+            Self::Attach => "attach",
+            Self::Blocked => "blocked",
+            Self::Release => "release",
+            Self::Reclaim => "reclaim",
+            Self::RangeCreate => "range.create",
+            Self::RangeGrow => "range.grow",
+            Self::RangeUndo => "range.undo",
+            Self::RangeRetire => "range.retire",
+            Self::ConfigSet => "config.set",
+            Self::Exhausted => "exhausted",
+        }
+    }
+
+    /// Whether its lines are the difference of two registries, numbered one by one; the others remark on
+    /// something, and carry the number that the registry had.
+    pub const fn is_change(self) -> bool {
+        match self {
+            Self::Allocate
+            | Self::Release
+            | Self::Reclaim
+            | Self::RangeCreate
+            | Self::RangeGrow
+            | Self::RangeUndo
+            | Self::RangeRetire => true,
+            Self::Attach | Self::Blocked | Self::ConfigSet | Self::Exhausted => false,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.word())
+    }
 }
 
 /// One audit line's worth of difference.
@@ -286,6 +341,15 @@ mod tests {
 
     fn actions(before: &Registry, after: &Registry, remarks: &Remarks) -> Vec<Action> {
         compare(before, after, remarks).0.iter().map(|change| change.action).collect()
+    }
+
+    #[test]
+    fn an_action_has_one_word_everywhere() {
+        for action in Action::ALL {
+            let written = serde_json::to_value(action).unwrap();
+            assert_eq!(written, action.word());
+            assert_eq!(action.to_string(), action.word());
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use error::{StoreError, TransactError};
 pub use lock::Waiting;
 pub use transaction::{Actor, Outside};
 
-use crate::registry::Registry;
+use crate::{config::Rotation, registry::Registry};
 use audit::Audit;
 use file::StateFile;
 use run_dir::RunDirectory;
@@ -43,7 +43,18 @@ impl Store {
         let directory = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| StoreError::at("open the state directory", path, errno.into()))?;
         let run = RunDirectory::open(directory.as_fd(), &path.join("run"))?;
-        Ok(Self { directory, path: path.to_owned(), run, audit: Audit::new(path) })
+        Ok(Self {
+            directory,
+            path: path.to_owned(),
+            run,
+            audit: Audit::new(path, Rotation::default()),
+        })
+    }
+
+    /// The same with an audit log that is rotated so.
+    #[must_use]
+    pub fn rotating(self, rotation: Rotation) -> Self {
+        Self { audit: Audit::new(&self.path, rotation), ..self }
     }
 
     /// Where it is.
@@ -65,10 +76,15 @@ impl Store {
     pub fn read(&self, outside: &Outside<'_>) -> Result<Registry, StoreError> {
         match self.state_file().read_unlocked()? {
             file::Found::Registry(registry) => Ok(*registry),
-            file::Found::Nothing if !self.has_traces() => Ok(Registry::default()),
+            file::Found::Nothing if !self.has_traces() => Ok(self.fresh()),
             // A broken file is set aside and rebuilt by whoever meets it, under the lock.
             file::Found::Nothing | file::Found::Broken(_) => self.repaired(outside),
         }
+    }
+
+    /// A registry without a past, but for the numbers that the audit log has used up.
+    fn fresh(&self) -> Registry {
+        Registry { seq: self.audit.last_seq(), ..Registry::default() }
     }
 
     fn state_file(&self) -> StateFile<'_> {

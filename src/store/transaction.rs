@@ -104,7 +104,7 @@ impl Store {
                 });
             }
             Found::Nothing if !self.has_traces() => {
-                let before = Registry { boot: boot.clone(), ..Registry::default() };
+                let before = Registry { boot: boot.clone(), ..self.fresh() };
                 return Ok(Loaded { before, must_write: false });
             }
             Found::Nothing => "it is missing".to_owned(),

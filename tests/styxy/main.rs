@@ -11,6 +11,7 @@ mod running;
 mod sandbox;
 
 mod attaching;
+mod audit;
 mod bad_input;
 mod commands;
 mod crash;

@@ -1,0 +1,162 @@
+//! Follows the audit log as it grows, through rotations, and holds back what is not settled yet.
+//!
+//! The kernel says when to look (inotify); waiting for that is left to others.
+
+use super::{
+    super::error::StoreError,
+    Audit,
+    line::Entry,
+    read::{Reading, Sieve, Wanted},
+};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+/// Lines that are added, files that get a name, and the commits that settle what was added.
+const CHANGES: AddWatchFlags =
+    AddWatchFlags::IN_MODIFY.union(AddWatchFlags::IN_CREATE).union(AddWatchFlags::IN_MOVED_TO);
+
+/// The log as it is read on and on, from its first line. There may be more when its descriptor is readable.
+#[derive(Debug)]
+pub struct Follower<'a> {
+    audit: &'a Audit,
+    notices: Inotify,
+    reading: Option<Reading>,
+    sieve: Sieve,
+}
+
+impl Audit {
+    /// From now on, no line is missed.
+    pub fn follow(&self) -> Result<Follower<'_>, StoreError> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let watch = || -> nix::Result<Inotify> {
+            let notices = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+            notices.add_watch(folder, CHANGES)?;
+            Ok(notices)
+        };
+        let notices = watch().map_err(|errno| StoreError::at("watch", folder, errno.into()))?;
+        Ok(Follower { audit: self, notices, reading: None, sieve: Sieve::default() })
+    }
+}
+
+impl Follower<'_> {
+    /// Reads all that is there; tells whether any line waits to be settled.
+    pub fn read_on(&mut self, wanted: &Wanted<'_>) -> Result<bool, StoreError> {
+        // Before looking, so that whatever comes after the look is a notice again. That there is none, or
+        // more than one reading takes, is fine: the wait tells.
+        let _ = self.notices.read_events();
+        self.drain(wanted)?;
+        Ok(self.sieve.holds_any())
+    }
+
+    /// The lines that count, given the number that the registry was seen to have after
+    /// [`Follower::read_on`].
+    pub fn settled(&mut self, reached: u64, wanted: &Wanted<'_>) -> Result<Vec<Entry>, StoreError> {
+        // Every line up to that number is in the log by now. The notices are left alone: one may tell of a
+        // commit since then, and be the last one for long.
+        self.drain(wanted)?;
+        Ok(self.sieve.settled(reached))
+    }
+
+    fn drain(&mut self, wanted: &Wanted<'_>) -> Result<(), StoreError> {
+        self.take_all(wanted).map_err(|error| StoreError::at("read", &self.audit.path, error))
+    }
+
+    fn take_all(&mut self, wanted: &Wanted<'_>) -> io::Result<()> {
+        let sieve = &mut self.sieve;
+        let mut take = |entry| sieve.add(entry, wanted);
+        if let Some(reading) = &mut self.reading {
+            reading.read_on(&mut take)?;
+        }
+        for younger in self.audit.files(self.reading.as_ref().map(|reading| &reading.file))? {
+            // What was added between the last look and its getting a number; after that nothing is.
+            if let Some(mut reading) = self.reading.take() {
+                reading.read_on(&mut take)?;
+                reading.finish(&mut take);
+            }
+            self.reading.insert(Reading::new(younger)).read_on(&mut take)?;
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Follower<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.notices.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Rotation, registry::Action, store::audit::read::tests::entry};
+    use std::{fs, io::Write};
+
+    fn write(audit: &Audit, number: u32, seqs: &[u64]) {
+        let mut file =
+            fs::File::options().create(true).append(true).open(audit.numbered(number)).unwrap();
+        for seq in seqs {
+            let line = serde_json::to_string(&entry(*seq, Action::Release, 0)).unwrap();
+            writeln!(file, "{line}").unwrap();
+        }
+    }
+
+    fn seen(follower: &mut Follower<'_>, reached: u64) -> Vec<u64> {
+        follower.read_on(&|_| true).unwrap();
+        follower.settled(reached, &|_| true).unwrap().iter().map(|entry| entry.seq).collect()
+    }
+
+    #[test]
+    fn a_log_is_followed_through_rotations() {
+        let place = tempfile::tempdir().unwrap();
+        let audit = Audit::new(place.path(), Rotation::default());
+        let mut follower = audit.follow().unwrap();
+        assert_eq!(seen(&mut follower, 99), [0; 0]);
+        write(&audit, 1, &[1, 2]);
+        write(&audit, 0, &[3]);
+        assert_eq!(seen(&mut follower, 99), [1, 2, 3]);
+        // Two rotations between two looks, with a line before the first.
+        write(&audit, 0, &[4]);
+        fs::rename(audit.numbered(1), audit.numbered(3)).unwrap();
+        fs::rename(audit.numbered(0), audit.numbered(2)).unwrap();
+        write(&audit, 1, &[5, 6]);
+        assert_eq!(seen(&mut follower, 99), [4, 5, 6]);
+        write(&audit, 0, &[7]);
+        assert_eq!(seen(&mut follower, 99), [7]);
+        // Nothing kept: the files are gone, and another has the name.
+        write(&audit, 0, &[8]);
+        (0..4).for_each(|number| fs::remove_file(audit.numbered(number)).unwrap());
+        write(&audit, 0, &[9]);
+        assert_eq!(seen(&mut follower, 99), [8, 9]);
+        assert_eq!(seen(&mut follower, 99), [0; 0]);
+    }
+
+    #[test]
+    fn a_commit_while_the_registry_was_read_wakes_again() {
+        let place = tempfile::tempdir().unwrap();
+        let audit = Audit::new(place.path(), Rotation::default());
+        let mut follower = audit.follow().unwrap();
+        write(&audit, 0, &[1]);
+        assert!(follower.read_on(&|_| true).unwrap());
+        // The number was read as 0; then the commit came.
+        fs::write(place.path().join("state.json"), "").unwrap();
+        assert_eq!(follower.settled(0, &|_| true).unwrap(), []);
+        let notices = follower.notices.read_events().unwrap();
+        assert!(notices.iter().any(|notice| notice.name.as_deref() == Some("state.json".as_ref())));
+    }
+
+    #[test]
+    fn a_change_is_seen_when_it_is_committed_and_not_before() {
+        let place = tempfile::tempdir().unwrap();
+        let audit = Audit::new(place.path(), Rotation::default());
+        let mut follower = audit.follow().unwrap();
+        write(&audit, 0, &[1, 2]);
+        assert_eq!(seen(&mut follower, 1), [1]);
+        assert_eq!(seen(&mut follower, 1), [0; 0]);
+        // Number 2 never happened: its transaction was killed, and another one has the number.
+        write(&audit, 0, &[2]);
+        assert_eq!(seen(&mut follower, 2), [2]);
+    }
+}
