@@ -7,7 +7,7 @@ use super::{
     layer::Layer,
     reader::read_file,
     stack::Config,
-    validate,
+    trust, validate,
     variables::{Assignment, read_flags, read_variables},
 };
 use rustix::fs::{Mode, OFlags};
@@ -107,10 +107,12 @@ pub fn load(
             None => {}
         }
     }
+    let machine = config.clone();
     match nearest_project(places)? {
         Project::None => {}
         Project::Read { path, file } => {
             read_file(&mut config, Layer::Project, &places.shown(&path), &text(&path, file)?)?;
+            notices.extend(trust::withhold(&mut config, &machine));
             config.project = path.parent().map(Path::to_owned);
         }
         Project::Foreign { path, owner } => notices.push(format!(
@@ -121,6 +123,7 @@ pub fn load(
     read_variables(&mut config, variables)?;
     read_flags(&mut config, flags)?;
     validate::consistent(&config)?;
+    config.machine = (config != machine).then(|| Box::new(machine));
     Ok(Loaded { config, notices })
 }
 

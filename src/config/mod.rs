@@ -18,6 +18,7 @@ mod schema;
 mod service_type;
 mod spelling;
 mod stack;
+mod trust;
 mod validate;
 mod value;
 mod variables;

@@ -34,6 +34,8 @@ pub struct Config {
     /// Where each value that someone gave comes from, by its key.
     pub(super) origins: BTreeMap<String, Origin>,
     pub(super) project: Option<PathBuf>,
+    /// What only the system and the user say, where that is not the same.
+    pub(super) machine: Option<Box<Self>>,
 }
 
 /// What is configured of one service type.
@@ -195,6 +197,11 @@ impl Config {
     /// The directory of the project's `styxy.toml`, if one was read.
     pub fn project(&self) -> Option<&Path> {
         self.project.as_deref()
+    }
+
+    /// What holds for whoever asks, from wherever: without the project, variables and flags.
+    pub fn of_machine(&self) -> &Self {
+        self.machine.as_deref().unwrap_or(self)
     }
 
     /// The table for people.

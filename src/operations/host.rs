@@ -92,7 +92,8 @@ impl Host {
         change: impl FnOnce(&mut Registry, &mut Remarks) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let waiting = |holder: &str| tell(&self.waits(holder));
-        let outside = Outside { actor: &self.actor, waiting: &waiting, warn: tell };
+        let table = |registry: &Registry| Some(self.port_table(registry));
+        let outside = Outside { actor: &self.actor, waiting: &waiting, warn: tell, table: &table };
         let result = self.store.transact(&outside, |registry, remarks| {
             // Before the change: what it makes is not to be looked at with an outsider's eyes.
             self.collect(registry, remarks, world, COLLECT_MAX);
@@ -114,7 +115,8 @@ impl Host {
     /// The registry as it is now.
     pub fn read(&self, tell: &Tell<'_>) -> Result<Registry, Error> {
         let waiting = |holder: &str| tell(&self.waits(holder));
-        let outside = Outside { actor: &self.actor, waiting: &waiting, warn: tell };
+        let outside =
+            Outside { actor: &self.actor, waiting: &waiting, warn: tell, table: &|_| None };
         Ok(self.store.read(&outside)?)
     }
 

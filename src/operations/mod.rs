@@ -19,6 +19,7 @@ pub mod locate;
 pub mod logs;
 mod nesting;
 pub mod plan;
+mod port_table;
 mod ports;
 pub mod refused;
 pub mod release;

@@ -7,6 +7,7 @@ pub mod audit;
 mod error;
 mod file;
 mod lock;
+mod port_table;
 mod rebuild;
 pub mod record;
 pub mod run_dir;
@@ -15,6 +16,7 @@ mod transaction;
 
 pub use error::{StoreError, TransactError};
 pub use lock::Waiting;
+pub use port_table::PortTable;
 pub use transaction::{Actor, Outside};
 
 use crate::{config::Rotation, registry::Registry};

@@ -8,13 +8,14 @@ use super::{
     error::{StoreError, TransactError},
     file::Found,
     lock::{StateLock, Waiting},
+    port_table::PortTable,
     rebuild,
 };
 use crate::{
     os::clock,
     registry::{Durability, Holder, Registry, Remarks, check, compare},
 };
-use std::sync::Arc;
+use std::{error::Error as _, sync::Arc};
 
 /// Who changes the registry, and when it is.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Outside<'a> {
     pub waiting: &'a Waiting<'a>,
     /// Told when the state had to be rebuilt.
     pub warn: &'a dyn Fn(&str),
+    /// Tells what the document for people shall say, when ranges have changed.
+    pub table: &'a dyn Fn(&Registry) -> Option<PortTable>,
 }
 
 impl Store {
@@ -70,7 +73,20 @@ impl Store {
         self.audit().append(author, &now(), timing(), before.seq + 1, &changes, &remarks)?;
         let durable = must_write || durability == Durability::Disk;
         self.state_file().commit(&draft, durable)?;
+        let written =
+            if draft.ranges == before.ranges { Ok(()) } else { self.write_table(outside, &draft) };
+        // Whoever listens to warnings may be slow.
+        drop(lock);
+        if let Err(error) = written {
+            let why = error.source().map_or_else(String::new, |source| format!(": {source}"));
+            (outside.warn)(&format!("the table of ports is out of date: {error}{why}"));
+        }
         Ok(decided)
+    }
+
+    /// Under the lock, so that an older table never takes the place of a younger one.
+    fn write_table(&self, outside: &Outside<'_>, registry: &Registry) -> Result<(), StoreError> {
+        (outside.table)(registry).map_or(Ok(()), |table| table.write(self.path()))
     }
 
     /// The registry after it was rebuilt, if it had to be.
@@ -185,7 +201,7 @@ mod tests {
         let warned = RefCell::new(Vec::new());
         let actor = actor(boot);
         let warn = |text: &str| warned.borrow_mut().push(text.to_owned());
-        let outside = Outside { actor: &actor, waiting: &|_| {}, warn: &warn };
+        let outside = Outside { actor: &actor, waiting: &|_| {}, warn: &warn, table: &|_| None };
         let result = Store::open(place).unwrap().transact(&outside, change);
         (result, warned.into_inner())
     }

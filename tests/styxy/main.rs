@@ -21,6 +21,7 @@ mod listing;
 mod many;
 mod nesting;
 mod new_ranges;
+mod port_table;
 mod ports;
 mod recovery;
 mod run;
