@@ -20,6 +20,25 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write the configuration {}", shown(path))]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A project's file, or a link in its place, that somebody else has put there.
+    #[error("{} is not read: it belongs to user {owner}, neither to you nor to root", shown(path))]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The number of its owner.
+        owner: u32,
+    },
+    /// Without a home there is no user's file.
+    #[error("there is no home directory to keep a configuration in")]
+    Homeless,
     /// A file that is too large, or is not text.
     #[error("the configuration {} {why}", shown(path))]
     NotText {
@@ -100,7 +119,12 @@ impl ConfigError {
             Self::Value { wrong, .. } => wrong.hint_text().map(str::to_owned),
             Self::Overlap { .. } => Some("move or shorten one of the two".to_owned()),
             Self::Twice { .. } => Some("keep one of the two".to_owned()),
-            Self::Unreadable { .. } | Self::NotText { .. } | Self::Syntax { .. } => None,
+            Self::Homeless => Some("name the file with --file or STYXY_CONFIG".to_owned()),
+            Self::Unreadable { .. }
+            | Self::Unwritable { .. }
+            | Self::Foreign { .. }
+            | Self::NotText { .. }
+            | Self::Syntax { .. } => None,
         }
     }
 }

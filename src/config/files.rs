@@ -21,8 +21,10 @@ use std::{
 
 /// No configuration is larger; what is, was never meant to be one.
 const FILE_SIZE_MAX: u64 = 1 << 20;
+/// What is said of one that is.
+const TOO_LARGE: &str = "is larger than 1 MiB";
 /// What a project's file is called.
-const PROJECT_FILE: &str = "styxy.toml";
+pub(super) const PROJECT_FILE: &str = "styxy.toml";
 /// The system's file.
 const SYSTEM_FILE: &str = "/etc/styxy/config.toml";
 
@@ -84,16 +86,82 @@ pub struct Loaded {
     pub notices: Vec<String>,
 }
 
+/// A file's text as it would be: laid over the others in place of what is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Which of the files.
+    pub layer: Layer,
+    /// Its path.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+impl Draft {
+    /// Its path as messages have it.
+    pub(super) fn shown(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+}
+
 /// Reads all sources, lowest first. Files that are missing say nothing; those that cannot be read are errors.
 pub fn load(
     places: &Places,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &[Assignment],
 ) -> Result<Loaded, ConfigError> {
+    stacked(places, Layer::Project, None)?.finish(variables, flags)
+}
+
+/// What would hold with the draft. It has to make sense with the files below it alone, since the others are
+/// different in other places, and with all that holds here.
+pub fn check(
+    places: &Places,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    draft: &Draft,
+) -> Result<Loaded, ConfigError> {
+    if draft.text.len() as u64 > FILE_SIZE_MAX {
+        return Err(ConfigError::NotText { path: draft.path.clone(), why: TOO_LARGE });
+    }
+    let alone = stacked(places, draft.layer, Some(draft))?;
+    validate::consistent(&alone.config)?;
+    stacked(places, Layer::Project, Some(draft))?.finish(variables, &[])
+}
+
+/// Files laid over each other, before variables and flags.
+struct Stacked {
+    config: Config,
+    /// What the system's and the user's files say, without the project's.
+    machine: Config,
+    notices: Vec<String>,
+}
+
+impl Stacked {
+    /// Lays variables and flags on top, and looks whether all of it makes sense.
+    fn finish(
+        self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: &[Assignment],
+    ) -> Result<Loaded, ConfigError> {
+        let Self { mut config, machine, notices } = self;
+        read_variables(&mut config, variables)?;
+        read_flags(&mut config, flags)?;
+        validate::consistent(&config)?;
+        config.machine = (config != machine).then(|| Box::new(machine));
+        Ok(Loaded { config, notices })
+    }
+}
+
+/// The files up to a layer, laid over each other.
+fn stacked(places: &Places, top: Layer, draft: Option<&Draft>) -> Result<Stacked, ConfigError> {
     let mut config = Config::default();
     let mut notices = Vec::new();
     let own = [(Layer::System, Some(&places.system)), (Layer::User, places.user.as_ref())];
-    for (layer, path) in own {
+    for (layer, path) in own.into_iter().filter(|(layer, _)| *layer <= top) {
+        if let Some(draft) = draft.filter(|draft| draft.layer == layer) {
+            read_file(&mut config, layer, &places.shown(&draft.path), &draft.text)?;
+            continue;
+        }
         let Some(path) = path else { continue };
         match open(path)? {
             Some(file) => {
@@ -108,6 +176,15 @@ pub fn load(
         }
     }
     let machine = config.clone();
+    if top < Layer::Project {
+        return Ok(Stacked { config, machine, notices });
+    }
+    if let Some(draft) = draft.filter(|draft| draft.layer == Layer::Project) {
+        read_file(&mut config, Layer::Project, &places.shown(&draft.path), &draft.text)?;
+        notices.extend(trust::withhold(&mut config, &machine));
+        config.project = draft.path.parent().map(Path::to_owned);
+        return Ok(Stacked { config, machine, notices });
+    }
     match nearest_project(places)? {
         Project::None => {}
         Project::Read { path, file } => {
@@ -115,16 +192,11 @@ pub fn load(
             notices.extend(trust::withhold(&mut config, &machine));
             config.project = path.parent().map(Path::to_owned);
         }
-        Project::Foreign { path, owner } => notices.push(format!(
-            "{} is not read: it belongs to user {owner}, neither to you nor to root",
-            path.display().to_string().escape_debug()
-        )),
+        Project::Foreign { path, owner } => {
+            notices.push(ConfigError::Foreign { path, owner }.to_string());
+        }
     }
-    read_variables(&mut config, variables)?;
-    read_flags(&mut config, flags)?;
-    validate::consistent(&config)?;
-    config.machine = (config != machine).then(|| Box::new(machine));
-    Ok(Loaded { config, notices })
+    Ok(Stacked { config, machine, notices })
 }
 
 /// What was found on the way up from the working directory.
@@ -137,7 +209,7 @@ enum Project {
 /// The nearest project's file; one of a stranger ends the search, so that nothing farther up stands in for it.
 fn nearest_project(places: &Places) -> Result<Project, ConfigError> {
     for path in places.project_candidates() {
-        let (file, metadata) = match open_project(&path) {
+        let (file, metadata) = match open_regular(&path) {
             Ok(opened) => opened,
             Err(error) if is_missing(&error) => continue,
             // A file that we may not read has an owner all the same; one that we may not even see is not there.
@@ -162,7 +234,7 @@ fn nearest_project(places: &Places) -> Result<Project, ConfigError> {
 }
 
 /// Opens a file that anyone may have put there: a pipe of that name must not make us wait.
-fn open_project(path: &Path) -> io::Result<(File, fs::Metadata)> {
+pub(super) fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
@@ -170,7 +242,7 @@ fn open_project(path: &Path) -> io::Result<(File, fs::Metadata)> {
 }
 
 /// Whether a file belongs to the user or to root.
-fn is_ours(metadata: &fs::Metadata, uid: u32) -> bool {
+pub(super) fn is_ours(metadata: &fs::Metadata, uid: u32) -> bool {
     metadata.uid() == uid || metadata.uid() == 0
 }
 
@@ -184,19 +256,19 @@ fn open(path: &Path) -> Result<Option<File>, ConfigError> {
 }
 
 /// Whether the error says that there is no such file.
-fn is_missing(error: &io::Error) -> bool {
+pub(super) fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// All of a file's text.
-fn text(path: &Path, file: File) -> Result<String, ConfigError> {
+pub(super) fn text(path: &Path, file: File) -> Result<String, ConfigError> {
     let mut bytes = Vec::new();
     file.take(FILE_SIZE_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let not_text = |why| ConfigError::NotText { path: path.to_owned(), why };
     if bytes.len() as u64 > FILE_SIZE_MAX {
-        return Err(not_text("is larger than 1 MiB"));
+        return Err(not_text(TOO_LARGE));
     }
     String::from_utf8(bytes).map_err(|_| not_text("is not UTF-8"))
 }

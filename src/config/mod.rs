@@ -1,8 +1,9 @@
 //! Configuration: profiles, files, variables and flags, laid over each other; each value keeps its origin.
 //!
-//! Only `files` touches the disk.
+//! Only `files` and `target` touch the disk.
 
 mod auto_allocation;
+pub mod edit;
 mod entries;
 mod error;
 mod files;
@@ -17,7 +18,9 @@ mod reader;
 mod schema;
 mod service_type;
 mod spelling;
+mod splice;
 mod stack;
+mod target;
 mod trust;
 mod validate;
 mod value;
@@ -26,7 +29,7 @@ mod variables;
 pub use auto_allocation::{AutoAllocation, AutoRule, Bounds, Placement, Strategy, group_bounds};
 pub use entries::Entry;
 pub use error::ConfigError;
-pub use files::{Loaded, Places, load};
+pub use files::{Draft, Loaded, Places, check, load};
 pub use layer::{Layer, Origin};
 pub use name::{InstanceId, NAME_LENGTH_MAX, NameError, TypeName};
 #[cfg(test)]
@@ -40,6 +43,7 @@ pub use service_type::{
     StopSignal, TypeOrigin,
 };
 pub use stack::{Config, Document, Rotation, Serve};
+pub use target::Target;
 #[cfg(test)]
 pub(crate) use validate::read_checked;
 pub use value::ValueError;
