@@ -12,6 +12,7 @@ pub mod range_rule;
 pub mod reclaim;
 pub mod recognise;
 pub mod refusal;
+pub mod retire;
 pub mod second_run;
 pub mod template;
 pub mod world;

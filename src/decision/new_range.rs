@@ -30,7 +30,7 @@ pub fn choose(
 
 /// The row of a new range.
 pub fn row(service_type: &TypeName, range: Range, created: String) -> AutoRange {
-    AutoRange { service_type: service_type.clone(), range, created }
+    AutoRange { service_type: service_type.clone(), range, created, used: None }
 }
 
 /// A block that touches one of the type's own, since these may: behind the newest one, if it can be, then

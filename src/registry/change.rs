@@ -155,6 +155,21 @@ pub struct Remarks {
     pub endings: Vec<(LockId, Ending)>,
     /// Ranges that end because nobody used them, not because a person took them back.
     pub retired: Vec<Range>,
+    /// Configuration values that were set or unset with this transaction.
+    pub settings: Vec<Setting>,
+}
+
+/// A configuration value that was set or unset. It gets a number of its own, as a change of the registry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// In which file.
+    pub file: String,
+    /// At which key.
+    pub key: String,
+    /// What stood there.
+    pub before: Option<serde_json::Value>,
+    /// What stands there now.
+    pub after: Option<serde_json::Value>,
 }
 
 /// How durable a change must be.
@@ -172,9 +187,12 @@ pub fn compare(
     after: &Registry,
     remarks: &Remarks,
 ) -> (Vec<Change>, Durability) {
-    let mut changes = ranges(before, after, remarks);
-    let durability =
-        if before.ranges == after.ranges { Durability::Cache } else { Durability::Disk };
+    let (mut changes, durability) = if before.has_ranges_of(after) {
+        (Vec::new(), Durability::Cache)
+    } else {
+        (ranges(before, after, remarks), Durability::Disk)
+    };
+    changes.extend(remarks.settings.iter().map(setting));
     let (mut old, mut new) =
         (before.instances.iter().peekable(), after.instances.iter().peekable());
     // Both are sorted by name, so one walk along the two finds every pair.
@@ -272,35 +290,66 @@ fn line(
 
 /// The lines for ranges that came or went.
 fn ranges(before: &Registry, after: &Registry, remarks: &Remarks) -> Vec<Change> {
-    if before.ranges == after.ranges {
-        return Vec::new();
-    }
     // By their ports, which no two share: thousands of types may have one.
     let (old, new) = (by_ports(before), by_ports(after));
-    let gone = before.ranges.iter().filter(|auto| new.get(&auto.range) != Some(auto)).map(|auto| {
+    let is_in = |rows: &BTreeMap<Range, &AutoRange>, auto: &AutoRange| {
+        rows.get(&auto.range).is_some_and(|other| other.is_row(auto))
+    };
+    let gone: Vec<&AutoRange> = before.ranges.iter().filter(|auto| !is_in(&new, auto)).collect();
+    let come: Vec<&AutoRange> = after.ranges.iter().filter(|auto| !is_in(&old, auto)).collect();
+    // Blocks that were joined did not end: they are what stood there before.
+    let is_part = |old: &AutoRange, new: &AutoRange| {
+        old.service_type == new.service_type && new.range.overlaps(old.range)
+    };
+    let ended = gone.iter().filter(|old| !come.iter().any(|new| is_part(old, new))).map(|auto| {
         let retired = remarks.retired.contains(&auto.range);
         let action = if retired { Action::RangeRetire } else { Action::RangeUndo };
-        (action, auto, true)
+        Change { before: Some(ends(auto.range)), ..range_line(action, auto) }
     });
-    let come = after.ranges.iter().filter(|auto| old.get(&auto.range) != Some(auto)).map(|auto| {
+    let begun = come.iter().map(|auto| {
+        let parts: Vec<_> =
+            gone.iter().filter(|old| is_part(old, auto)).map(|old| ends(old.range)).collect();
         let grown = before.ranges_of(&auto.service_type).next().is_some();
-        (if grown { Action::RangeGrow } else { Action::RangeCreate }, auto, false)
+        let action = if grown { Action::RangeGrow } else { Action::RangeCreate };
+        let before = (!parts.is_empty()).then(|| parts.into());
+        Change { before, after: Some(ends(auto.range)), ..range_line(action, auto) }
     });
-    gone.chain(come)
-        .map(|(action, auto, was)| {
-            let value = serde_json::json!([auto.range.first(), auto.range.last()]);
-            Change {
-                action,
-                service_type: Some(auto.service_type.clone()),
-                instance: None,
-                port: None,
-                range: Some(auto.range),
-                before: was.then(|| value.clone()),
-                after: (!was).then_some(value),
-                ending: None,
-            }
-        })
-        .collect()
+    ended.chain(begun).collect()
+}
+
+/// A range as the log shows it.
+fn ends(range: Range) -> serde_json::Value {
+    serde_json::json!([range.first(), range.last()])
+}
+
+fn range_line(action: Action, auto: &AutoRange) -> Change {
+    Change {
+        service_type: Some(auto.service_type.clone()),
+        range: Some(auto.range),
+        ..empty_line(action)
+    }
+}
+
+/// The line for a value of the configuration.
+fn setting(setting: &Setting) -> Change {
+    let Setting { file, key, before, after } = setting;
+    let side = |value: &Option<serde_json::Value>| {
+        value.as_ref().map(|value| serde_json::json!({ "file": file, "key": key, "value": value }))
+    };
+    Change { before: side(before), after: side(after), ..empty_line(Action::ConfigSet) }
+}
+
+fn empty_line(action: Action) -> Change {
+    Change {
+        action,
+        service_type: None,
+        instance: None,
+        port: None,
+        range: None,
+        before: None,
+        after: None,
+        ending: None,
+    }
 }
 
 fn by_ports(registry: &Registry) -> BTreeMap<Range, &AutoRange> {
@@ -391,6 +440,7 @@ mod tests {
             service_type: "grafana".parse().unwrap(),
             range: Range::known(11510, 11519),
             created: String::new(),
+            used: None,
         });
         let (changes, durability) = compare(&before, &after, &Remarks::default());
         assert_eq!(changes[0].action, Action::RangeCreate);
@@ -401,5 +451,60 @@ mod tests {
             .push(AutoRange { range: Range::known(11520, 11529), ..after.ranges[0].clone() });
         assert_eq!(actions(&after, &grown, &Remarks::default()), [Action::RangeGrow]);
         assert_eq!(actions(&grown, &after, &Remarks::default()), [Action::RangeUndo]);
+    }
+
+    #[test]
+    fn blocks_that_are_joined_are_one_line_with_what_they_were() {
+        let block = |first: u16, last: u16| AutoRange {
+            service_type: "grafana".parse().unwrap(),
+            range: Range::known(first, last),
+            created: String::new(),
+            used: None,
+        };
+        let registry = |ranges| Registry { ranges, ..Registry::default() };
+        let before = registry(vec![block(10, 19), block(20, 29), block(40, 49)]);
+        let after = registry(vec![block(10, 29)]);
+        let remarks = Remarks { retired: vec![Range::known(40, 49)], ..Remarks::default() };
+        let (changes, _) = compare(&before, &after, &remarks);
+        let told: Vec<_> =
+            changes.iter().map(|change| (change.action, change.before.clone())).collect();
+        let parts = serde_json::json!([[10, 19], [20, 29]]);
+        assert_eq!(
+            told,
+            [
+                (Action::RangeRetire, Some(serde_json::json!([40, 49]))),
+                (Action::RangeGrow, Some(parts))
+            ]
+        );
+    }
+
+    #[test]
+    fn the_use_of_a_range_is_neither_a_line_nor_durable() {
+        let mut before = Registry::default();
+        before.ranges.push(AutoRange {
+            service_type: "grafana".parse().unwrap(),
+            range: Range::known(10, 19),
+            created: String::new(),
+            used: None,
+        });
+        let mut after = before.clone();
+        after.note_use_of_all("2025-09-30T00:00:00Z");
+        assert_ne!(before, after);
+        assert_eq!(compare(&before, &after, &Remarks::default()), (vec![], Durability::Cache));
+    }
+
+    #[test]
+    fn a_setting_is_a_line_of_its_own() {
+        let set = Setting {
+            file: "config.toml".to_owned(),
+            key: "logs.keep".to_owned(),
+            before: None,
+            after: Some(7.into()),
+        };
+        let remarks = Remarks { settings: vec![set], ..Remarks::default() };
+        let (changes, durability) = compare(&Registry::default(), &Registry::default(), &remarks);
+        assert_eq!((changes[0].action, durability), (Action::ConfigSet, Durability::Cache));
+        let after = serde_json::json!({ "file": "config.toml", "key": "logs.keep", "value": 7 });
+        assert_eq!((&changes[0].before, &changes[0].after), (&None, &Some(after)));
     }
 }

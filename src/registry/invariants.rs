@@ -90,6 +90,7 @@ mod tests {
                 service_type: "x".parse().unwrap(),
                 range: Range::known(*first, *last),
                 created: String::new(),
+                used: None,
             })
             .collect();
         Registry { instances, ranges, ..Registry::default() }

@@ -9,8 +9,9 @@ mod invariants;
 mod lease;
 mod migrate;
 mod reference;
+mod used;
 
-pub use change::{Action, Change, Durability, Ending, Remark, Remarks, compare};
+pub use change::{Action, Change, Durability, Ending, Remark, Remarks, Setting, compare};
 pub use instance::{Instance, InstanceName, NamedPort, Overlay, Phase, Scope};
 pub use invariants::{BrokenRule, check};
 pub use lease::{Holder, Lease, LockId, LockIdError, Namespaces, ProcessIdentity, Reservation};
@@ -48,6 +49,10 @@ pub struct AutoRange {
     pub range: Range,
     /// When it was made, RFC 3339 in UTC; shown to people, decides nothing.
     pub created: String,
+    /// When a lease in it was last made or ended, RFC 3339 in UTC, at most a day behind; none before the
+    /// first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<String>,
 }
 
 impl Registry {
@@ -98,6 +103,18 @@ impl Registry {
         self.leased()
             .map(|(instance, _)| instance)
             .find(|instance| instance.ports.iter().any(|named| named.port == port))
+    }
+
+    /// Gives automatic ranges back, and forgets the ports that ended instances of theirs had there.
+    pub fn remove_ranges(&mut self, gone: &[AutoRange]) {
+        self.ranges.retain(|auto| !gone.iter().any(|other| other.is_row(auto)));
+        self.instances.retain(|instance| {
+            let had = |auto: &AutoRange| {
+                auto.service_type == instance.name.service_type
+                    && instance.ports.iter().any(|named| auto.range.contains(named.port))
+            };
+            instance.lease.is_some() || !gone.iter().any(had)
+        });
     }
 
     /// The ranges that auto-allocation gave to a type, in the order in which it got them.

@@ -265,6 +265,7 @@ mod tests {
             service_type: "grafana".parse().unwrap(),
             range: Range::known(10100, 10109),
             created: "2026-01-02T03:04:05Z".to_owned(),
+            used: Some("2026-01-03T03:04:05Z".to_owned()),
         };
         Registry { seq, boot: "a-boot".to_owned(), ranges: vec![range], ..Registry::default() }
     }

@@ -62,12 +62,13 @@ impl Store {
                 return Err(TransactError::Refused(refusal));
             }
         };
-        if draft == before && !must_write {
+        if draft == before && !must_write && remarks.settings.is_empty() {
             self.audit().append(author, &now(), timing(), before.seq, &[], &remarks)?;
             return Ok(decided);
         }
         draft.forget_oldest();
         let (changes, durability) = compare(&before, &draft, &remarks);
+        draft.note_changes(&changes, &now());
         draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX).max(1);
         check(&draft).map_err(StoreError::from)?;
         self.audit().append(author, &now(), timing(), before.seq + 1, &changes, &remarks)?;
@@ -133,10 +134,12 @@ impl Store {
              ranges.json and run/",
             path.display()
         ));
-        let ranges = match file.read_ranges()? {
+        let mut ranges = match file.read_ranges()? {
             Found::Registry(ranges) => *ranges,
             Found::Nothing | Found::Broken(_) => Registry::default(),
         };
+        // The copy is as old as the last range; the leases since then are forgotten.
+        ranges.note_use_of_all(&now());
         let seq = ranges.seq.max(self.audit().last_seq());
         let before = Registry { seq, boot: boot.clone(), ..rebuild::registry(ranges, self.run()) };
         Ok(Loaded { before, must_write: true })
@@ -221,6 +224,7 @@ mod tests {
             service_type: "grafana".parse().unwrap(),
             range: Range::known(first, first + 9),
             created: String::new(),
+            used: None,
         };
         transact(place, boot, |registry, _| {
             registry.ranges.push(range);
