@@ -40,6 +40,14 @@ pub(super) fn show(failure: &Failure, json: bool) -> i32 {
     failure.code
 }
 
+/// Says what is wrong, where it is not the end.
+pub(super) fn say_why(error: &Error) {
+    output::say(&format!("styxy: {error}"));
+    if let Some(hint) = error.hint() {
+        output::say(&format!("  hint: {hint}"));
+    }
+}
+
 /// Shows a failure when stdout is a command's: the object is one line on stderr.
 pub(super) fn report_beside(error: Error) -> i32 {
     let failure = error.failure(exit_code::of);

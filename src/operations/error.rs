@@ -5,7 +5,7 @@
 use super::{consent::Proposal, refused::Refused, view::View};
 use crate::{
     config::{ConfigError, NameError},
-    decision::template::TemplateError,
+    decision::{retire::UndoRefusal, template::TemplateError},
     os::{dirs::DirectoryError, leftovers::StopError, spawn::SpawnError},
     ports::Port,
     registry::{LockId, ReferenceError},
@@ -59,6 +59,9 @@ pub enum Error {
     /// A template cannot be filled in.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// No range is taken back.
+    #[error(transparent)]
+    Undo(#[from] UndoRefusal),
     /// A decision was no.
     #[error("{}", .0.message())]
     Refused(Box<Refused>),
@@ -232,6 +235,8 @@ impl Error {
                 Kind::Usage
             }
             Self::Refused(refused) => refused.kind(),
+            Self::Undo(UndoRefusal::InUse { .. }) => Kind::Blocked,
+            Self::Undo(UndoRefusal::Nothing | UndoRefusal::NoneOf(_)) => Kind::Usage,
             Self::NotFound { .. } => Kind::NotFound,
             Self::NotExecutable { .. } => Kind::NotExecutable,
             Self::EndedEarly { .. } => Kind::Ended,
@@ -266,6 +271,7 @@ impl Error {
             Self::Unconfirmed(_) => Some(
                 "agree with --yes, or set auto_allocation.require_confirmation = false".to_owned(),
             ),
+            Self::Undo(refusal) => Some(refusal.hint()),
             Self::ClaimHeld { .. } => Some("queue for it with --if-running wait".to_owned()),
             Self::NotFound { .. } => Some("check its spelling and PATH".to_owned()),
             Self::NotReady { .. } => Some(

@@ -57,8 +57,12 @@ pub type Tell<'a> = dyn Fn(&str) + 'a;
 impl Host {
     /// The host as the environment says: directories, configuration files, variables, flags.
     pub fn open(flags: &[Assignment], tell: &Tell<'_>) -> Result<Self, Error> {
+        Self::with_config(load_config(flags, tell)?)
+    }
+
+    /// The host with a configuration that is known already, or that is about to be mended.
+    pub fn with_config(config: Config) -> Result<Self, Error> {
         let lookup = |name: &str| std::env::var_os(name);
-        let config = load_config(flags, tell)?;
         let state = dirs::state_directory(&lookup)?;
         dirs::create_private(&state)?;
         let store = Store::open(&state)?.rotating(config.audit());
@@ -154,6 +158,7 @@ impl Host {
         };
         remarks.endings.push((lock_id.clone(), ending));
         registry.end_lease(&name);
+        self.note_use(registry, &name);
         world.forgotten.borrow_mut().push(lock_id.clone());
     }
 }

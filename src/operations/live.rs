@@ -138,7 +138,10 @@ impl Host {
             remarks.endings.push((lock_id, ended.ending));
             match lease.next.clone().filter(|next| self.store.run().is_alive(next)) {
                 Some(lock_id) => instance.lease = Some(Lease { lock_id, next: None, ..lease }),
-                None => registry.end_lease(&name),
+                None => {
+                    registry.end_lease(&name);
+                    self.consolidate_after(registry, remarks, &name);
+                }
             }
             Ok(())
         });

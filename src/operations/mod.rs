@@ -21,6 +21,7 @@ mod nesting;
 pub mod plan;
 mod port_table;
 mod ports;
+pub mod ranges;
 pub mod refused;
 pub mod release;
 pub mod run;

@@ -14,7 +14,7 @@ impl Host {
     /// Gives a reservation back. One that is used wants `force`; a supervised instance is stopped instead.
     pub fn release(&self, reference: &str, force: bool, tell: &Tell<'_>) -> Result<Answer, Error> {
         let world = self.world();
-        self.transact(tell, &world, |registry, _| {
+        self.transact(tell, &world, |registry, remarks| {
             let instance = self.find(registry, reference)?;
             let name = instance.name.clone();
             let view = self.view(registry, instance);
@@ -37,6 +37,7 @@ impl Host {
                 }
             }
             registry.end_lease(&name);
+            self.consolidate_after(registry, remarks, &name);
             let message =
                 format!("{} released, port {} is free again", view.full_name(), view.port);
             Ok(view.answer(message))

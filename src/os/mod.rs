@@ -7,6 +7,7 @@ pub mod claim;
 pub mod clock;
 pub mod detach;
 pub mod dirs;
+pub mod editor;
 pub mod exec;
 #[cfg(test)]
 pub(crate) mod forked;

@@ -1,4 +1,10 @@
 //! `styxy config`: what holds, where it comes from, and where it is written.
+//!
+//! Changes are shown by `change`, the ranges of unknown types by `ranges`.
+
+mod change;
+mod picture;
+mod ranges;
 
 use super::{
     arguments::{Session, Verb},
@@ -11,7 +17,10 @@ use crate::{
 use serde::Serialize;
 use std::path::Path;
 
-/// Show the configuration: what holds, who said so, and where
+/// Show and change the configuration, and the ranges of unknown types
+///
+/// Changes go to the user's file unless --project, --system or --file names another. What would make the
+/// configuration invalid is refused before anything is written; comments and order stay as they are.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -35,6 +44,25 @@ enum Deed {
         #[arg(value_name = "KEY")]
         key: String,
     },
+    /// Set the value of one key, or make a rule for unknown types:
+    /// set auto-allocation-rule PATTERN --chunk-size N
+    Set(change::Set),
+    /// Take a key, and all keys below it, out of a file
+    Unset(change::Unset),
+    /// Change a file in $EDITOR; it is saved when it makes sense
+    Edit(change::Edit),
+    /// Check the files: what is wrong is named with file, line and key
+    Validate(change::Validate),
+    /// Write a first file that shows every key, and sets none
+    Init(change::Init),
+    /// How unknown service types get their ranges, and which there are
+    #[command(alias = "auto_allocation")]
+    AutoAllocation(ranges::AutoAllocation),
+    /// Take ranges of unknown types back; one with leases only with --force
+    #[command(alias = "undo_auto")]
+    UndoAuto(ranges::UndoAuto),
+    /// Give back ranges that nobody has used for retire_after, and join blocks of one type that touch
+    Consolidate(ranges::Consolidate),
 }
 
 /// One value in JSON.
@@ -58,6 +86,14 @@ impl Verb for Arguments {
                 entries => show(entries, session, |entry| line(entry, false))?,
             },
             Deed::Path => paths(&configuration::places(), session)?,
+            Deed::Set(arguments) => arguments.perform(session)?,
+            Deed::Unset(arguments) => arguments.perform(session)?,
+            Deed::Edit(arguments) => arguments.perform(session)?,
+            Deed::Validate(arguments) => arguments.perform(session)?,
+            Deed::Init(arguments) => arguments.perform(session)?,
+            Deed::AutoAllocation(arguments) => arguments.perform(session)?,
+            Deed::UndoAuto(arguments) => arguments.perform(session)?,
+            Deed::Consolidate(arguments) => arguments.perform(session)?,
         }
         Ok(0)
     }
