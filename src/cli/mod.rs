@@ -5,6 +5,7 @@
 mod allocate;
 mod arguments;
 mod audit;
+mod bars;
 mod check;
 mod cleanup;
 mod completions;

@@ -1,51 +1,42 @@
-//! `styxy types`: every service type as a table.
+//! `styxy types`: every service type as a picture, or as Markdown.
+//!
+//! Drawing a range is `bars`' business.
 
 use super::{
     arguments::{Session, Verb},
+    bars::{self, Glyphs},
     output,
 };
-use crate::{
-    config::{Behavior, TypeOrigin},
-    operations::{Error, view::TypeView},
-    ports::Range,
-};
+use crate::operations::Error;
 
 /// List all service types with their ranges, and how full they are
+///
+/// Each range is a bar, lowest first, with the number of ports between it and the next one. Colours are
+/// for terminals only; the picture is as wide as COLUMNS or the terminal says.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// The same as Markdown, and who holds which port at the moment
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+}
 
 impl Verb for Arguments {
     fn perform(self, session: &Session) -> Result<i32, Error> {
-        let types = session.host()?.service_types(&|sentence| session.tell(sentence))?;
+        let host = session.host()?;
+        let tell = |sentence: &str| session.tell(sentence);
+        if self.markdown {
+            let text = host.types_as_markdown(&tell)?;
+            let lines = text.lines().map(|line| format!("{}\n", output::visible(line)));
+            output::print(&lines.collect::<String>())?;
+            return Ok(0);
+        }
+        let types = host.service_types(&tell)?;
         if session.json {
             output::json(&types)?;
         } else {
-            let head = ["TYPE", "PORTS", "INSTANCES", "LEASED", "FREE", "FROM", "DESCRIPTION"];
-            output::print(&output::table(head, types.types.iter().map(row)))?;
+            let glyphs = if output::is_unicode() { Glyphs::UNICODE } else { Glyphs::ASCII };
+            output::print(&bars::picture(&types, output::width(), glyphs))?;
         }
         Ok(0)
     }
-}
-
-fn row(known: &TypeView) -> [String; 7] {
-    let ranges: Vec<String> = known.ranges.iter().map(Range::to_string).collect();
-    let ranges = (!ranges.is_empty()).then(|| ranges.join(", "));
-    let instances = match known.instance_behavior {
-        Behavior::Single => "single",
-        Behavior::Multi => "multi",
-    };
-    let origin = match known.origin {
-        TypeOrigin::Profile => "profile",
-        TypeOrigin::Config => "config",
-        TypeOrigin::Auto => "auto",
-    };
-    [
-        known.name.clone(),
-        output::or_none(ranges),
-        instances.to_owned(),
-        known.leased.to_string(),
-        known.free.to_string(),
-        origin.to_owned(),
-        known.description.clone(),
-    ]
 }

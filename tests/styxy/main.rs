@@ -22,6 +22,7 @@ mod listing;
 mod many;
 mod nesting;
 mod new_ranges;
+mod picture;
 mod port_table;
 mod ports;
 mod ranges;

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 /// Unknown types get single ports, side by side, within the sandbox's block.
-fn narrow(ports: &PortBlock) -> String {
+pub(crate) fn narrow(ports: &PortBlock) -> String {
     format!(
         "[auto_allocation]\nmin_port = {}\nmax_port = {}\ndefault_chunk_size = 2\ngap_size = 1\n",
         ports.port(0),
@@ -15,14 +15,14 @@ fn narrow(ports: &PortBlock) -> String {
 }
 
 /// The table between the markers.
-fn table(document: &str) -> String {
+pub(crate) fn table(document: &str) -> String {
     let (_, rest) = document.split_once("<!-- styxy:begin").expect("an opening marker");
     let (_, rest) = rest.split_once('\n').expect("it is a line");
     rest.split_once("<!-- styxy:end -->").expect("a closing marker").0.to_owned()
 }
 
 /// The cells of the row of a type.
-fn row(table: &str, name: &str) -> Vec<String> {
+pub(crate) fn row(table: &str, name: &str) -> Vec<String> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
     };
