@@ -16,7 +16,7 @@ const PROJECT_HASH_LENGTH: usize = 4;
 pub fn default_scope(behavior: Behavior, project_root: &Path) -> Scope {
     match behavior {
         Behavior::Single => Scope::Machine,
-        Behavior::Multi => Scope::Project(project_root.to_string_lossy().into_owned()),
+        Behavior::Multi => Scope::Project(project_root.to_string_lossy().into()),
     }
 }
 
@@ -123,10 +123,7 @@ mod tests {
     fn a_single_type_belongs_to_the_machine() {
         let root = Path::new("/home/ann/shop");
         assert_eq!(default_scope(Behavior::Single, root), Scope::Machine);
-        assert_eq!(
-            default_scope(Behavior::Multi, root),
-            Scope::Project("/home/ann/shop".to_owned())
-        );
+        assert_eq!(default_scope(Behavior::Multi, root), Scope::Project("/home/ann/shop".into()));
     }
 
     #[test]

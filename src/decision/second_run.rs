@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn a_sibling_projects_instance_is_another_one() {
         let there = || vec![running("dev/web@/w/other", 3000)];
-        let scope = || Scope::Project("/w/shop".to_owned());
+        let scope = || Scope::Project("/w/shop".into());
         Case { scope: scope(), ..case(there()) }.check("start dev/web");
         Case { scope: scope(), ..case(there()) }.single().check("start dev/web");
     }

@@ -86,7 +86,7 @@ pub(crate) mod tests {
     /// `type/id` or `type/id@/root`.
     pub(crate) fn name(text: &str) -> InstanceName {
         let (name, root) = match text.split_once('@') {
-            Some((name, root)) => (name, Some(root.to_owned())),
+            Some((name, root)) => (name, Some(root.into())),
             None => (text, None),
         };
         let (service_type, id) = name.split_once('/').unwrap();

@@ -44,7 +44,7 @@ impl Host {
         registry: &Registry,
         reference: &str,
     ) -> Result<&'a Instance, Error> {
-        let caller = Scope::Project(self.place.project.to_string_lossy().into_owned());
+        let caller = Scope::Project(self.place.project.to_string_lossy().into());
         let shown = |root: &str| {
             let roots = registry.instances.iter().filter_map(|other| other.name.scope.root());
             identity::display_name(root, roots)

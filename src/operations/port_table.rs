@@ -129,6 +129,7 @@ mod tests {
             service_type: name.parse().unwrap(),
             range: Range::known(first, last),
             created: created.to_owned(),
+            used: None,
         }
     }
 

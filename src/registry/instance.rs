@@ -6,7 +6,7 @@ use super::lease::Lease;
 use crate::config::{InstanceId, TypeName};
 use crate::ports::Port;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// What an instance is called: type, id, and the project that it belongs to, if any.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,21 +21,21 @@ pub struct InstanceName {
 
 /// Where an instance's name is unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Option<String>", into = "Option<String>")]
+#[serde(from = "Option<Arc<str>>", into = "Option<Arc<str>>")]
 pub enum Scope {
     /// On the machine.
     Machine,
-    /// In the project with this root, an absolute path.
-    Project(String),
+    /// In the project with this root, an absolute path; shared by the many instances of one project.
+    Project(Arc<str>),
 }
 
-impl From<Option<String>> for Scope {
-    fn from(root: Option<String>) -> Self {
+impl From<Option<Arc<str>>> for Scope {
+    fn from(root: Option<Arc<str>>) -> Self {
         root.map_or(Self::Machine, Self::Project)
     }
 }
 
-impl From<Scope> for Option<String> {
+impl From<Scope> for Option<Arc<str>> {
     fn from(scope: Scope) -> Self {
         match scope {
             Scope::Machine => None,
@@ -79,7 +79,7 @@ pub struct Instance {
 
 /// An instance as it is saved: a list, since names of fields would be most of the file.
 type InstanceRow =
-    (TypeName, InstanceId, Option<String>, Vec<NamedPort>, u64, Overlay, Option<Lease>);
+    (TypeName, InstanceId, Option<Arc<str>>, Vec<NamedPort>, u64, Overlay, Option<Lease>);
 
 impl From<InstanceRow> for Instance {
     fn from((service_type, id, root, ports, last_seq, overlay, lease): InstanceRow) -> Self {

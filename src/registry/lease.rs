@@ -142,6 +142,7 @@ impl From<Holder> for Option<Reservation> {
 
 /// What keeps a lease alive that no supervisor holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ReservationRow", into = "ReservationRow")]
 pub struct Reservation {
     /// The process it was taken for: while it lives, so does the lease.
     pub process: Option<ProcessIdentity>,
@@ -149,6 +150,21 @@ pub struct Reservation {
     pub ttl_ms: u64,
     /// When it was last renewed or seen served, in ms since boot.
     pub seen_ms: u64,
+}
+
+/// A reservation as it is saved: how long it lives, when it was last seen, its process.
+type ReservationRow = (u64, u64, Option<ProcessIdentity>);
+
+impl From<ReservationRow> for Reservation {
+    fn from((ttl_ms, seen_ms, process): ReservationRow) -> Self {
+        Self { process, ttl_ms, seen_ms }
+    }
+}
+
+impl From<Reservation> for ReservationRow {
+    fn from(Reservation { process, ttl_ms, seen_ms }: Reservation) -> Self {
+        (ttl_ms, seen_ms, process)
+    }
 }
 
 /// One process and no other: a recycled pid has another start time.
@@ -162,11 +178,24 @@ pub struct ProcessIdentity {
 
 /// The namespaces in which a pid and a port mean what they say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Namespaces {
     /// The inode of the PID namespace.
     pub pid: u64,
     /// The inode of the network namespace.
     pub net: u64,
+}
+
+impl From<(u64, u64)> for Namespaces {
+    fn from((pid, net): (u64, u64)) -> Self {
+        Self { pid, net }
+    }
+}
+
+impl From<Namespaces> for (u64, u64) {
+    fn from(Namespaces { pid, net }: Namespaces) -> Self {
+        (pid, net)
+    }
 }
 
 #[cfg(test)]
@@ -209,7 +238,7 @@ mod tests {
             next: None,
         };
         let text = serde_json::to_string(&lease).unwrap();
-        assert_eq!(text, r#"["ai-rag-7f3k2m",null,{"pid":1,"net":2},7,[],null]"#);
+        assert_eq!(text, r#"["ai-rag-7f3k2m",null,[1,2],7,[],null]"#);
         assert_eq!(serde_json::from_str::<Lease>(&text).unwrap(), lease);
     }
 }

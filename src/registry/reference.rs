@@ -153,7 +153,7 @@ mod tests {
                 name: InstanceName {
                     service_type: service_type.parse().unwrap(),
                     id: id.parse().unwrap(),
-                    scope: root.map(str::to_owned).into(),
+                    scope: root.map(Into::into).into(),
                 },
                 ports: vec![NamedPort { name: String::new(), port: Port::known(port) }],
                 last_seq: 0,
@@ -176,7 +176,7 @@ mod tests {
         let registry = registry();
         let among: Vec<&Instance> = registry.leased().map(|(instance, _)| instance).collect();
         let found = Reference::parse(text).and_then(|reference| {
-            let caller = Scope::from(caller.map(str::to_owned));
+            let caller = Scope::from(caller.map(Into::into));
             reference.find(&among, &caller, &shown).map(|found| found.port().number())
         });
         match (found, expected) {

@@ -5,15 +5,20 @@
 //! faster than making, renaming and freeing a file each time. Readers take no lock, so they can catch a
 //! file while it becomes the spare one and is overwritten: a checksum in the first line tells.
 
-use super::{error::StoreError, lock::StateLock, sharing::Sharing};
-use crate::registry::{Registry, VersionError, check, version_of};
+use super::{
+    error::StoreError,
+    lock::StateLock,
+    sharing::Sharing,
+    text::{Saved, Unreadable, parse, render},
+};
+use crate::registry::Registry;
 use rustix::{
     fs::{AtFlags, Mode, OFlags, RenameFlags},
     io::Errno,
 };
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::Read,
     os::{fd::BorrowedFd, unix::fs::FileExt},
     path::Path,
 };
@@ -26,15 +31,13 @@ const RANGES_NEW: &str = "ranges.json.new";
 const SET_ASIDE_MAX: u32 = 5;
 /// A reader that met a writer so often takes the lock.
 const UNLOCKED_READS_MAX: u32 = 2;
-/// `{"version":1,"check":"xxxxxxxx",` and a line feed.
-const HEAD_LENGTH: usize = 33;
 /// Larger than any registry can become; more is not a registry.
 const SIZE_MAX: u64 = 256 << 20;
 
 /// What a state file turned out to be.
 pub(super) enum Found {
     /// A registry that keeps all rules.
-    Registry(Box<Registry>),
+    Registry(Box<Saved>),
     /// No file.
     Nothing,
     /// Not a registry, and why.
@@ -80,8 +83,8 @@ impl<'a> StateFile<'a> {
             Err(Errno::NOENT) => return Ok(Found::Nothing),
             Err(errno) => return Err(self.failed("read", name, errno)),
         };
-        match parse(&text) {
-            Ok(registry) => Ok(Found::Registry(Box::new(registry))),
+        match parse(text) {
+            Ok(saved) => Ok(Found::Registry(Box::new(saved))),
             Err(Unreadable::Newer(source)) => {
                 Err(StoreError::Version { path: self.path.join(name), source })
             }
@@ -99,13 +102,19 @@ impl<'a> StateFile<'a> {
         }
     }
 
-    /// Replaces the registry. `durable`: it has reached the disk, ranges first, when this returns.
-    pub(super) fn commit(&self, registry: &Registry, durable: bool) -> Result<(), StoreError> {
+    /// Replaces the registry that was there before. `durable`: it has reached the disk, ranges first, when
+    /// this returns.
+    pub(super) fn commit(
+        &self,
+        registry: &Registry,
+        before: &Saved,
+        durable: bool,
+    ) -> Result<(), StoreError> {
         if durable {
             let ranges = Registry { instances: Vec::new(), ..registry.clone() };
-            self.replace_synced(RANGES, RANGES_NEW, &render(&ranges))?;
+            self.replace_synced(RANGES, RANGES_NEW, &render(&ranges, &Saved::default()))?;
         }
-        let text = render(registry);
+        let text = render(registry, before);
         let write = |errno| self.failed("write", SPARE, errno);
         let spare = self.open(SPARE, OFlags::WRONLY).map_err(write)?;
         overwrite(&spare, &text).map_err(write)?;
@@ -191,73 +200,10 @@ fn overwrite(file: &File, text: &[u8]) -> Result<(), Errno> {
     written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-/// Why a text is no registry.
-#[derive(Debug)]
-enum Unreadable {
-    Newer(VersionError),
-    Broken(String),
-}
-
-/// Reads a registry from a file's text and checks everything that can be checked.
-fn parse(text: &[u8]) -> Result<Registry, Unreadable> {
-    let broken = |why: &str| Unreadable::Broken(why.to_owned());
-    match version_of(text) {
-        Ok(_) => {}
-        Err(newer @ VersionError::Newer { .. }) => return Err(Unreadable::Newer(newer)),
-        Err(VersionError::Missing) => return Err(broken("it does not begin with a version")),
-    }
-    let (head, body) =
-        text.split_at_checked(HEAD_LENGTH).ok_or_else(|| broken("it is cut short"))?;
-    if head != self::head(body).as_bytes() {
-        return Err(broken("its checksum does not match"));
-    }
-    let registry: Registry =
-        serde_json::from_slice(text).map_err(|error| Unreadable::Broken(error.to_string()))?;
-    check(&registry).map_err(|rule| Unreadable::Broken(rule.to_string()))?;
-    Ok(registry)
-}
-
-/// The first line: the version, and a checksum of all that follows.
-fn head(body: &[u8]) -> String {
-    format!("{{\"version\":1,\"check\":\"{:08x}\",\n", crc32fast::hash(body))
-}
-
-/// The file's text: one row a line, so that people and diffs can read it.
-fn render(registry: &Registry) -> Vec<u8> {
-    let mut text = vec![b' '; HEAD_LENGTH];
-    text.reserve(128 * registry.instances.len() + 1024);
-    put(&mut text, format_args!("\"seq\":{},\"boot\":", registry.seq));
-    value(&mut text, &registry.boot);
-    rows(&mut text, "ranges", &registry.ranges);
-    rows(&mut text, "instances", &registry.instances);
-    text.extend_from_slice(b"}\n");
-    let head = head(&text[HEAD_LENGTH..]);
-    text[..HEAD_LENGTH].copy_from_slice(head.as_bytes());
-    text
-}
-
-fn rows<T: serde::Serialize>(text: &mut Vec<u8>, name: &str, rows: &[T]) {
-    put(text, format_args!(",\n\"{name}\":["));
-    for (number, row) in rows.iter().enumerate() {
-        text.extend_from_slice(if number == 0 { b"\n" } else { b",\n" });
-        value(text, row);
-    }
-    text.push(b']');
-}
-
-fn value<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(text, value).expect("the registry's values are all plain JSON");
-}
-
-fn put(text: &mut Vec<u8>, words: std::fmt::Arguments<'_>) {
-    text.write_fmt(words).expect("writing to memory does not fail");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{ports::Range, registry::AutoRange};
-    use proptest::prelude::*;
     use std::os::fd::AsFd;
 
     fn registry(seq: u64) -> Registry {
@@ -272,7 +218,7 @@ mod tests {
 
     fn found(found: Found) -> Option<Registry> {
         match found {
-            Found::Registry(registry) => Some(*registry),
+            Found::Registry(saved) => Some(saved.registry),
             Found::Nothing | Found::Broken(_) => None,
         }
     }
@@ -284,7 +230,7 @@ mod tests {
         let files = StateFile::new(directory.as_fd(), place.path());
         assert!(matches!(files.read().unwrap(), Found::Nothing));
         for seq in 1..5 {
-            files.commit(&registry(seq), seq == 1).unwrap();
+            files.commit(&registry(seq), &Saved::default(), seq == 1).unwrap();
             assert_eq!(found(files.read_unlocked().unwrap()), Some(registry(seq)));
         }
         assert_eq!(found(files.read_ranges().unwrap()), Some(registry(1)));
@@ -296,7 +242,7 @@ mod tests {
         let directory = File::open(place.path()).unwrap();
         let files = StateFile::new(directory.as_fd(), place.path());
         for seq in [u64::MAX, u64::MAX, 1, 2] {
-            files.commit(&registry(seq), false).unwrap();
+            files.commit(&registry(seq), &Saved::default(), false).unwrap();
         }
         assert_eq!(found(files.read().unwrap()), Some(registry(2)));
     }
@@ -309,7 +255,7 @@ mod tests {
         std::os::unix::fs::symlink(&target, place.path().join(SPARE)).unwrap();
         let directory = File::open(place.path()).unwrap();
         let files = StateFile::new(directory.as_fd(), place.path());
-        assert!(files.commit(&registry(1), false).is_err());
+        assert!(files.commit(&registry(1), &Saved::default(), false).is_err());
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     }
 
@@ -328,27 +274,5 @@ mod tests {
             })
             .collect();
         assert_eq!(kept, ["7", "6", "5", "4", "3"]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_damage_goes_unnoticed(at in 0usize..200, byte: u8) {
-            let mut text = render(&registry(7));
-            let at = at % text.len();
-            let same = text[at] == byte;
-            text[at] = byte;
-            prop_assert_eq!(parse(&text).is_ok(), same);
-        }
-
-        #[test]
-        fn no_cut_goes_unnoticed(at in 0usize..200) {
-            let text = render(&registry(7));
-            prop_assert!(parse(&text[..at % text.len()]).is_err());
-        }
-
-        #[test]
-        fn no_text_makes_it_panic(text: Vec<u8>) {
-            let _ = parse(&text);
-        }
     }
 }

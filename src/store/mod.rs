@@ -10,8 +10,10 @@ mod lock;
 mod port_table;
 mod rebuild;
 pub mod record;
+mod row;
 pub mod run_dir;
 mod sharing;
+mod text;
 mod transaction;
 
 pub use error::{StoreError, TransactError};
@@ -77,7 +79,7 @@ impl Store {
     /// The registry as it is now, without a lock; at worst a moment old.
     pub fn read(&self, outside: &Outside<'_>) -> Result<Registry, StoreError> {
         match self.state_file().read_unlocked()? {
-            file::Found::Registry(registry) => Ok(*registry),
+            file::Found::Registry(saved) => Ok(saved.registry),
             file::Found::Nothing if !self.has_traces() => Ok(self.fresh()),
             // A broken file is set aside and rebuilt by whoever meets it, under the lock.
             file::Found::Nothing | file::Found::Broken(_) => self.repaired(outside),

@@ -10,6 +10,7 @@ use super::{
     lock::{StateLock, Waiting},
     port_table::PortTable,
     rebuild,
+    text::Saved,
 };
 use crate::{
     os::clock,
@@ -50,7 +51,8 @@ impl Store {
         let began = clock::now();
         let timing =
             || Timing { lock_wait: lock.waited, transaction: clock::now().duration_since(began) };
-        let Loaded { before, must_write } = self.load(outside)?;
+        let Loaded { saved, must_write } = self.load(outside)?;
+        let before = &saved.registry;
         let mut draft = before.clone();
         let mut remarks = Remarks::default();
         let author = &outside.actor.author;
@@ -62,18 +64,18 @@ impl Store {
                 return Err(TransactError::Refused(refusal));
             }
         };
-        if draft == before && !must_write && remarks.settings.is_empty() {
+        if draft == *before && !must_write && remarks.settings.is_empty() {
             self.audit().append(author, &now(), timing(), before.seq, &[], &remarks)?;
             return Ok(decided);
         }
         draft.forget_oldest();
-        let (changes, durability) = compare(&before, &draft, &remarks);
+        let (changes, durability) = compare(before, &draft, &remarks);
         draft.note_changes(&changes, &now());
         draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX).max(1);
         check(&draft).map_err(StoreError::from)?;
         self.audit().append(author, &now(), timing(), before.seq + 1, &changes, &remarks)?;
         let durable = must_write || durability == Durability::Disk;
-        self.state_file().commit(&draft, durable)?;
+        self.state_file().commit(&draft, &saved, durable)?;
         let written =
             if draft.ranges == before.ranges { Ok(()) } else { self.write_table(outside, &draft) };
         // Whoever listens to warnings may be slow.
@@ -110,19 +112,16 @@ impl Store {
         let file = self.state_file();
         let boot = &outside.actor.boot;
         let why = match file.read()? {
-            Found::Registry(registry) if registry.boot == *boot => {
-                return Ok(Loaded { before: *registry, must_write: false });
+            Found::Registry(saved) if saved.registry.boot == *boot => {
+                return Ok(Loaded { saved: *saved, must_write: false });
             }
-            Found::Registry(registry) => {
-                let ranges = file.read_ranges()?;
-                return Ok(Loaded {
-                    before: after_boot(*registry, ranges, boot),
-                    must_write: true,
-                });
+            Found::Registry(saved) => {
+                let registry = after_boot(saved.registry, file.read_ranges()?, boot);
+                return Ok(Loaded { saved: registry.into(), must_write: true });
             }
             Found::Nothing if !self.has_traces() => {
-                let before = Registry { boot: boot.clone(), ..self.fresh() };
-                return Ok(Loaded { before, must_write: false });
+                let registry = Registry { boot: boot.clone(), ..self.fresh() };
+                return Ok(Loaded { saved: registry.into(), must_write: false });
             }
             Found::Nothing => "it is missing".to_owned(),
             Found::Broken(why) => why,
@@ -135,20 +134,21 @@ impl Store {
             path.display()
         ));
         let mut ranges = match file.read_ranges()? {
-            Found::Registry(ranges) => *ranges,
+            Found::Registry(ranges) => ranges.registry,
             Found::Nothing | Found::Broken(_) => Registry::default(),
         };
         // The copy is as old as the last range; the leases since then are forgotten.
         ranges.note_use_of_all(&now());
         let seq = ranges.seq.max(self.audit().last_seq());
-        let before = Registry { seq, boot: boot.clone(), ..rebuild::registry(ranges, self.run()) };
-        Ok(Loaded { before, must_write: true })
+        let registry =
+            Registry { seq, boot: boot.clone(), ..rebuild::registry(ranges, self.run()) };
+        Ok(Loaded { saved: registry.into(), must_write: true })
     }
 }
 
 /// A registry as it was loaded.
 struct Loaded {
-    before: Registry,
+    saved: Saved,
     /// It is not what the file says, so it is written even if nothing changes.
     must_write: bool,
 }
@@ -157,10 +157,10 @@ struct Loaded {
 /// state file than the last one that was synced: then the durable copy of the ranges counts.
 fn after_boot(mut registry: Registry, ranges: Found, boot: &str) -> Registry {
     if let Found::Registry(durable) = ranges
-        && durable.seq > registry.seq
+        && durable.registry.seq > registry.seq
     {
-        registry.seq = durable.seq;
-        registry.ranges = durable.ranges;
+        registry.seq = durable.registry.seq;
+        registry.ranges = durable.registry.ranges;
     }
     registry.boot = boot.to_owned();
     for instance in &mut registry.instances {
