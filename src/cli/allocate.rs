@@ -9,6 +9,7 @@ use crate::operations::{
     Error,
     allocate::{Reserve, TTL_DEFAULT},
     plan::Request,
+    view::MadeRange,
 };
 use std::time::Duration;
 
@@ -49,7 +50,10 @@ impl Verb for Arguments {
             host.allocate(request, reserve, &|sentence| session.tell(sentence))
         })?;
         match answer.new_range {
-            Some(range) => session.say(&run::new_range(&answer.r#type, range)),
+            Some(range) => {
+                let made = MadeRange { range, grown: answer.grown };
+                session.say(&run::new_range(&answer.r#type, made));
+            }
             None if answer.existing => session.say(&answer.message),
             // The port says it all.
             None => {}

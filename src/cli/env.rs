@@ -118,6 +118,7 @@ mod tests {
             existing: true,
             auto_allocated: false,
             new_range: None,
+            grown: false,
             message: String::new(),
         }
     }

@@ -168,6 +168,12 @@ impl Config {
         names.iter().filter_map(|name| self.service_type(name)).collect()
     }
 
+    /// The ranges that somebody configured, whoever else has them too.
+    pub fn configured_ranges(&self) -> impl Iterator<Item = Range> {
+        let ranges = self.types.values().filter_map(|configured| configured.range.as_ref());
+        ranges.map(|configured| configured.range)
+    }
+
     /// How unknown types get their ranges.
     pub fn auto_allocation(&self) -> &AutoAllocation {
         &self.auto_allocation

@@ -3,6 +3,7 @@
 //! Pure, every file of it.
 
 pub mod ask;
+pub mod give_way;
 pub mod identity;
 mod launcher;
 pub mod new_range;

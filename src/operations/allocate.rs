@@ -7,7 +7,7 @@ use super::{
     error::Error,
     host::{Host, HostWorld, Tell, milliseconds},
     plan::{Plan, Request},
-    view::Answer,
+    view::{Answer, MadeRange},
 };
 use crate::{
     config::IfRunning,
@@ -16,7 +16,6 @@ use crate::{
         second_run,
     },
     os::{clock, process},
-    ports::Range,
     registry::{
         Action, Holder, InstanceName, LockId, ProcessIdentity, Registry, Remark, Remarks,
         Reservation,
@@ -159,13 +158,17 @@ impl Host {
         let pid = view.pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
         let message = match (found.existing, found.new_range) {
             (true, _) => format!("{} already runs on port {port}{pid}, reusing", view.name()),
+            (false, Some(made)) if made.grown => {
+                format!("Service type '{}' has more ports now", view.r#type)
+            }
             (false, Some(_)) => format!("New service type '{}' auto-configured", view.r#type),
             (false, None) => format!("{} has port {port}", view.name()),
         };
         Answer {
             existing: found.existing,
             auto_allocated: found.new_range.is_some(),
-            new_range: found.new_range,
+            new_range: found.new_range.map(|made| made.range),
+            grown: found.new_range.is_some_and(|made| made.grown),
             ..view.answer(message)
         }
     }
@@ -174,7 +177,7 @@ impl Host {
 /// What came of an allocate.
 struct Found {
     name: InstanceName,
-    new_range: Option<Range>,
+    new_range: Option<MadeRange>,
     existing: bool,
 }
 

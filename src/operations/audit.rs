@@ -150,6 +150,11 @@ impl Names {
             Some(project) => format!("{name}@{project}"),
             None => name,
         });
+        // A setting is its key.
+        let key = || {
+            Some(entry.after.as_ref().or(entry.before.as_ref())?.get("key")?.as_str()?.to_owned())
+        };
+        let subject = subject.or_else(key);
         Event { entry, subject }
     }
 }

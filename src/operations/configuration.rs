@@ -195,9 +195,19 @@ impl<'a> Desk<'a> {
         Ok(Self { host: Host::with_config(config)?, places: config_places(), target, tell })
     }
 
+    /// One change, and the table of ports as it is then: configured ranges stand in it too.
+    fn change(&self, make: impl FnOnce(Draft) -> Result<String, Error>) -> Result<Changed, Error> {
+        let changed = self.changed(make)?;
+        if changed.changes.iter().any(|change| change.key.starts_with("service_types.")) {
+            let config = load_config(&[], self.tell)?;
+            Host::with_config(config)?.refresh_table(self.tell)?;
+        }
+        Ok(changed)
+    }
+
     /// One change: read, make, check, write, all under the state lock. A crash between the file and the
     /// audit line costs the line: a line that tells of what never was would be worse.
-    fn change(&self, make: impl FnOnce(Draft) -> Result<String, Error>) -> Result<Changed, Error> {
+    fn changed(&self, make: impl FnOnce(Draft) -> Result<String, Error>) -> Result<Changed, Error> {
         let world = self.host.world();
         self.host.transact(self.tell, &world, |_, remarks| {
             let old = self.target.read(&self.places, &self.host.place.project)?;

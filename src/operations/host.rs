@@ -112,6 +112,14 @@ impl Host {
         })
     }
 
+    /// Writes the table of ports again: the configuration says something else of the types than before.
+    pub fn refresh_table(&self, tell: &Tell<'_>) -> Result<(), Error> {
+        let waiting = |holder: &str| tell(&self.waits(holder));
+        let table = |registry: &Registry| Some(self.port_table(registry));
+        let outside = Outside { actor: &self.actor, waiting: &waiting, warn: tell, table: &table };
+        Ok(self.store.refresh_table(&outside)?)
+    }
+
     fn waits(&self, holder: &str) -> String {
         format!("waiting for {}: {holder}", self.store.path().join("state.lock").display())
     }

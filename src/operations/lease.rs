@@ -7,7 +7,7 @@ use super::{
     error::Error,
     host::{Host, HostWorld, Tell, milliseconds},
     plan::{Plan, Request},
-    view::{Answer, named_ports, url},
+    view::{Answer, MadeRange, named_ports, url},
 };
 use crate::{
     config::{IfRunning, ReadyCheck, STOP_TIMEOUT_DEFAULT, StopSignal},
@@ -17,7 +17,7 @@ use crate::{
         second_run,
     },
     os::{claim::Claim, clock, process},
-    ports::{Port, Range},
+    ports::Port,
     registry::{
         Action, Holder, Instance, InstanceName, Lease, LockId, NamedPort, Overlay, Registry,
         Remark, Remarks, Reservation,
@@ -44,7 +44,7 @@ pub struct Leased {
     /// Its data directories, locked.
     pub directories: Vec<File>,
     /// The range that was made or grown for it.
-    pub new_range: Option<Range>,
+    pub new_range: Option<MadeRange>,
     /// What is known of starting it over a reservation.
     pub overlay: Overlay,
     /// Its derived id runs another command, so it has a number.
@@ -365,7 +365,7 @@ impl Host {
         name: &InstanceName,
         ports: &[NamedPort],
         takes_over: Option<LockId>,
-        new_range: Option<Range>,
+        new_range: Option<MadeRange>,
     ) -> Answer {
         let port = ports[0].port;
         Answer {
@@ -379,7 +379,8 @@ impl Host {
             pid: None,
             existing: false,
             auto_allocated: new_range.is_some(),
-            new_range,
+            new_range: new_range.map(|made| made.range),
+            grown: false,
             message: format!("{} would start on port {port}", self.full_name(registry, name)),
         }
     }

@@ -81,9 +81,9 @@ impl Host {
 
     /// What is worth knowing before the command says anything.
     fn introduce(&self, leased: &Leased, report: &mut Report<'_>) {
-        if let Some(range) = leased.new_range {
+        if let Some(made) = leased.new_range {
             let service_type = leased.name.service_type.to_string();
-            report(Said::NewRange { service_type, range });
+            report(Said::NewRange { service_type, made });
         }
         if leased.renumbered {
             report(Said::Renumbered { name: leased.name.to_string() });
@@ -210,7 +210,8 @@ impl Shown {
             pid: None,
             existing: false,
             auto_allocated: leased.new_range.is_some(),
-            new_range: leased.new_range,
+            new_range: leased.new_range.map(|made| made.range),
+            grown: false,
             message: format!("{} runs on port {port}", leased.name),
         };
         let ready_timeout = plan.settings.ready_timeout.unwrap_or(READY_TIMEOUT_DEFAULT);

@@ -8,10 +8,11 @@ use super::{
     lease::{blocked, now},
     plan::Plan,
     refused::Refused,
+    view::MadeRange,
 };
 use crate::{
     decision::{
-        new_range,
+        give_way, new_range,
         port::{self, Choice},
         range_rule::Rule,
         refusal::Refusal,
@@ -32,10 +33,11 @@ impl Host {
         registry: &mut Registry,
         remarks: &mut Remarks,
         world: &HostWorld<'_>,
-    ) -> Result<(Vec<NamedPort>, Option<Range>), Error> {
+    ) -> Result<(Vec<NamedPort>, Option<MadeRange>), Error> {
         if let Some(exact) = wish.exact {
             self.free_of_the_dead(exact, registry, remarks, world);
         }
+        self.give_way(registry, remarks);
         let mut new_range = None;
         let automatic = plan.range.is_none();
         let may_grow = automatic && self.config.auto_allocation().enabled;
@@ -68,6 +70,19 @@ impl Host {
         }
     }
 
+    /// Takes the ports that people configured since out of automatic ranges. What only a project says
+    /// binds that project, and takes nothing from others.
+    fn give_way(&self, registry: &mut Registry, remarks: &mut Remarks) {
+        if registry.ranges.is_empty() {
+            return;
+        }
+        let configured: Vec<Range> = self.config.of_machine().configured_ranges().collect();
+        for cut in give_way::cuts(registry, &configured) {
+            remarks.retired.push(cut.whole.range);
+            cut.apply(registry);
+        }
+    }
+
     fn free_of_the_dead(
         &self,
         port: Port,
@@ -94,7 +109,7 @@ impl Host {
         registry: &mut Registry,
         remarks: &mut Remarks,
         world: &HostWorld<'_>,
-    ) -> Result<Range, Error> {
+    ) -> Result<MadeRange, Error> {
         let service_type = &plan.service_type;
         if !self.config.auto_allocation().enabled {
             let refusal = Refusal::NoRange { service_type: service_type.clone() };
@@ -111,7 +126,7 @@ impl Host {
         let own: Vec<Range> = registry.ranges_of(service_type).collect();
         self.consent(plan, &rule, &own, range)?;
         registry.ranges.push(new_range::row(service_type, range, now()));
-        Ok(range)
+        Ok(MadeRange { range, grown: !own.is_empty() })
     }
 
     /// A refusal, with what is known of who is in the way.

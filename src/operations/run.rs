@@ -7,11 +7,11 @@ use super::{
     host::Host,
     lease::{InHand, Leased, Turn},
     plan::{Plan, Request},
-    view::Answer,
+    view::{Answer, MadeRange},
 };
 use crate::{
     os::interrupts::Interrupts,
-    ports::{Port, Range},
+    ports::Port,
     registry::{InstanceName, LockId},
 };
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub enum Said {
         /// Whose.
         service_type: String,
         /// Which.
-        range: Range,
+        made: MadeRange,
     },
     /// The derived id runs another command, so this one has a number.
     Renumbered {

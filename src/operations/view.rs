@@ -100,8 +100,20 @@ pub struct Answer {
     pub auto_allocated: bool,
     /// That range.
     pub new_range: Option<Range>,
+    /// The type had others before. For the sentence beside the answer.
+    #[serde(skip)]
+    pub grown: bool,
     /// The same in words.
     pub message: String,
+}
+
+/// A range that was made just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeRange {
+    /// Its ports.
+    pub range: Range,
+    /// The type had others before.
+    pub grown: bool,
 }
 
 impl View {
@@ -132,6 +144,7 @@ impl View {
             existing: true,
             auto_allocated: false,
             new_range: None,
+            grown: false,
             message,
         }
     }

@@ -3,7 +3,7 @@
 //! `/proc/net/tcp` says the same a hundred times slower. Which listener counts as ready is
 //! `supervisor::readiness`'s business.
 
-use super::process::{all_pids, command_line, is_gone, numbered_entries};
+use super::process::{all_pids, command_line, identify, is_gone, numbered_entries};
 use crate::ports::Port;
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -248,12 +248,12 @@ pub fn owner_among(inode: u32, pids: impl IntoIterator<Item = i32>) -> Owner {
     if unreadable { Owner::Unreadable } else { Owner::NotThere }
 }
 
-/// The process that has the socket open, among all that can be looked into. For messages: slow.
+/// The process that has a socket open, as far as this user may see: of several the oldest, which is the
+/// server and not its worker, or a copy that is about to become another program.
 pub fn find_owner(inode: u32) -> Option<i32> {
-    match owner_among(inode, all_pids().ok()?) {
-        Owner::Process(pid) => Some(pid),
-        Owner::NotThere | Owner::Unreadable => None,
-    }
+    let holders =
+        all_pids().ok()?.into_iter().filter(|pid| has_socket(*pid, inode).unwrap_or(false));
+    holders.min_by_key(|pid| identify(*pid).map_or(u64::MAX, |process| process.start))
 }
 
 /// A process that listens on a port, as far as it can be looked into. Who only reserved the port is not

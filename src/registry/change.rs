@@ -2,11 +2,11 @@
 //!
 //! Pure. Computed at the store's door, so that no change can forget its line.
 
-use super::{AutoRange, Instance, InstanceName, Lease, LockId, Registry};
+use super::{Instance, InstanceName, Lease, LockId, Registry, range_lines};
 use crate::config::TypeName;
 use crate::ports::{Port, Range};
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// What happened, in the words of the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -190,7 +190,7 @@ pub fn compare(
     let (mut changes, durability) = if before.has_ranges_of(after) {
         (Vec::new(), Durability::Cache)
     } else {
-        (ranges(before, after, remarks), Durability::Disk)
+        (range_lines::lines(before, after, remarks), Durability::Disk)
     };
     changes.extend(remarks.settings.iter().map(setting));
     let (mut old, mut new) =
@@ -288,48 +288,6 @@ fn line(
     }
 }
 
-/// The lines for ranges that came or went.
-fn ranges(before: &Registry, after: &Registry, remarks: &Remarks) -> Vec<Change> {
-    // By their ports, which no two share: thousands of types may have one.
-    let (old, new) = (by_ports(before), by_ports(after));
-    let is_in = |rows: &BTreeMap<Range, &AutoRange>, auto: &AutoRange| {
-        rows.get(&auto.range).is_some_and(|other| other.is_row(auto))
-    };
-    let gone: Vec<&AutoRange> = before.ranges.iter().filter(|auto| !is_in(&new, auto)).collect();
-    let come: Vec<&AutoRange> = after.ranges.iter().filter(|auto| !is_in(&old, auto)).collect();
-    // Blocks that were joined did not end: they are what stood there before.
-    let is_part = |old: &AutoRange, new: &AutoRange| {
-        old.service_type == new.service_type && new.range.overlaps(old.range)
-    };
-    let ended = gone.iter().filter(|old| !come.iter().any(|new| is_part(old, new))).map(|auto| {
-        let retired = remarks.retired.contains(&auto.range);
-        let action = if retired { Action::RangeRetire } else { Action::RangeUndo };
-        Change { before: Some(ends(auto.range)), ..range_line(action, auto) }
-    });
-    let begun = come.iter().map(|auto| {
-        let parts: Vec<_> =
-            gone.iter().filter(|old| is_part(old, auto)).map(|old| ends(old.range)).collect();
-        let grown = before.ranges_of(&auto.service_type).next().is_some();
-        let action = if grown { Action::RangeGrow } else { Action::RangeCreate };
-        let before = (!parts.is_empty()).then(|| parts.into());
-        Change { before, after: Some(ends(auto.range)), ..range_line(action, auto) }
-    });
-    ended.chain(begun).collect()
-}
-
-/// A range as the log shows it.
-fn ends(range: Range) -> serde_json::Value {
-    serde_json::json!([range.first(), range.last()])
-}
-
-fn range_line(action: Action, auto: &AutoRange) -> Change {
-    Change {
-        service_type: Some(auto.service_type.clone()),
-        range: Some(auto.range),
-        ..empty_line(action)
-    }
-}
-
 /// The line for a value of the configuration.
 fn setting(setting: &Setting) -> Change {
     let Setting { file, key, before, after } = setting;
@@ -339,7 +297,7 @@ fn setting(setting: &Setting) -> Change {
     Change { before: side(before), after: side(after), ..empty_line(Action::ConfigSet) }
 }
 
-fn empty_line(action: Action) -> Change {
+pub(super) fn empty_line(action: Action) -> Change {
     Change {
         action,
         service_type: None,
@@ -352,13 +310,10 @@ fn empty_line(action: Action) -> Change {
     }
 }
 
-fn by_ports(registry: &Registry) -> BTreeMap<Range, &AutoRange> {
-    registry.ranges.iter().map(|auto| (auto.range, auto)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::AutoRange;
     use crate::registry::{Holder, NamedPort, Overlay, Scope};
 
     fn leased(id: &str, port: u16, lock: &str) -> Instance {
@@ -451,31 +406,6 @@ mod tests {
             .push(AutoRange { range: Range::known(11520, 11529), ..after.ranges[0].clone() });
         assert_eq!(actions(&after, &grown, &Remarks::default()), [Action::RangeGrow]);
         assert_eq!(actions(&grown, &after, &Remarks::default()), [Action::RangeUndo]);
-    }
-
-    #[test]
-    fn blocks_that_are_joined_are_one_line_with_what_they_were() {
-        let block = |first: u16, last: u16| AutoRange {
-            service_type: "grafana".parse().unwrap(),
-            range: Range::known(first, last),
-            created: String::new(),
-            used: None,
-        };
-        let registry = |ranges| Registry { ranges, ..Registry::default() };
-        let before = registry(vec![block(10, 19), block(20, 29), block(40, 49)]);
-        let after = registry(vec![block(10, 29)]);
-        let remarks = Remarks { retired: vec![Range::known(40, 49)], ..Remarks::default() };
-        let (changes, _) = compare(&before, &after, &remarks);
-        let told: Vec<_> =
-            changes.iter().map(|change| (change.action, change.before.clone())).collect();
-        let parts = serde_json::json!([[10, 19], [20, 29]]);
-        assert_eq!(
-            told,
-            [
-                (Action::RangeRetire, Some(serde_json::json!([40, 49]))),
-                (Action::RangeGrow, Some(parts))
-            ]
-        );
     }
 
     #[test]

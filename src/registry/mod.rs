@@ -8,6 +8,7 @@ mod instance;
 mod invariants;
 mod lease;
 mod migrate;
+mod range_lines;
 mod reference;
 mod used;
 

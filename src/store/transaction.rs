@@ -87,6 +87,13 @@ impl Store {
         Ok(decided)
     }
 
+    /// Writes the document for people as it is now.
+    pub fn refresh_table(&self, outside: &Outside<'_>) -> Result<(), StoreError> {
+        let _lock = StateLock::take(self.directory(), self.path(), outside.waiting)?;
+        let Loaded { saved, .. } = self.load(outside)?;
+        self.write_table(outside, &saved.registry)
+    }
+
     /// Under the lock, so that an older table never takes the place of a younger one.
     fn write_table(&self, outside: &Outside<'_>, registry: &Registry) -> Result<(), StoreError> {
         (outside.table)(registry).map_or(Ok(()), |table| table.write(self.path()))

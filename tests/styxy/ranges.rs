@@ -1,5 +1,6 @@
 //! Automatic ranges after they were made: `config auto-allocation`, `undo-auto`, `consolidate`.
 
+use crate::port_table::{row, table};
 use crate::processes;
 use crate::sandbox::Sandbox;
 use nix::sys::signal::Signal;
@@ -221,4 +222,39 @@ fn auto_allocation_is_shown_and_switched() {
     table.code(0);
     assert!(table.stdout.starts_with("TYPE"), "{}", table.story());
     assert_eq!(table.stdout.lines().count(), 3);
+}
+
+#[test]
+fn a_configured_range_takes_its_ports_from_an_automatic_one_when_nobody_is_there() {
+    let sandbox = sandbox(1, "");
+    let shows = |words: &str, text: &str| {
+        let shown = sandbox.run(words);
+        assert!(shown.code(0).stdout.contains(text), "no {text}\n{}", shown.story());
+    };
+    let lock_id =
+        sandbox.run("allocate --type grafana --id a --json").code(0).json()["lockId"].clone();
+    let key = "service_types.graphs.range";
+    let range = format!("[{},{}]", sandbox.port(0), sandbox.port(3));
+    sandbox.run(&format!("config set {key} {range}")).code(0);
+    let document = || fs::read_to_string(sandbox.state().join("PORT_MANAGEMENT.md")).unwrap();
+    let written = format!("{}-{}", sandbox.port(0), sandbox.port(3));
+    assert_eq!(
+        row(&table(&document()), "graphs")[1],
+        written,
+        "the table follows the configuration"
+    );
+
+    // Somebody is there, so the range stays, and the port is his.
+    let port = |words: &str| sandbox.run(words).code(0).json()["port"].as_u64().unwrap();
+    assert_eq!(port("allocate --type graphs --id a --json"), u64::from(sandbox.port(1)));
+    let both = format!("{}-{}", sandbox.port(0), sandbox.port(9));
+    shows("config auto-allocation list", &both);
+    sandbox.run(&format!("release {}", lock_id.as_str().unwrap())).code(0);
+    sandbox.run("release graphs/a").code(0);
+
+    assert_eq!(port("allocate --type grafana --id b --json"), u64::from(sandbox.port(4)));
+    let left = format!("{}-{}", sandbox.port(4), sandbox.port(9));
+    shows("config auto-allocation list", &left);
+    shows("audit --action range.retire", &left);
+    assert_eq!(port("allocate --type graphs --id b --json"), u64::from(sandbox.port(0)));
 }

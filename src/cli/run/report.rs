@@ -2,8 +2,12 @@
 
 use crate::{
     cli::{arguments::Session, output},
-    operations::{Error, Host, run::Said, view::Answer},
-    ports::{Port, Range},
+    operations::{
+        Error, Host,
+        run::Said,
+        view::{Answer, MadeRange},
+    },
+    ports::Port,
 };
 
 /// Who listens to a run, and says what people and scripts should know of it.
@@ -86,8 +90,15 @@ pub(super) fn where_it_is(answer: &Answer) -> String {
 }
 
 /// A type's new range.
-pub(in crate::cli) fn new_range(service_type: &str, range: Range) -> String {
-    format!("Auto-allocated range {range} for new service type '{service_type}'")
+pub(in crate::cli) fn new_range(service_type: &str, made: MadeRange) -> String {
+    let MadeRange { range, grown } = made;
+    if grown {
+        format!(
+            "Auto-allocated range {range} more for service type '{service_type}', which was full"
+        )
+    } else {
+        format!("Auto-allocated range {range} for new service type '{service_type}'")
+    }
 }
 
 /// What happened, in words; nothing for what is an answer, or is told when it has come further.
@@ -97,7 +108,7 @@ pub(super) fn sentence(said: &Said) -> Option<String> {
             return None;
         }
         Said::Notice(sentence) => format!("styxy: {sentence}"),
-        Said::NewRange { service_type, range } => new_range(service_type, *range),
+        Said::NewRange { service_type, made } => new_range(service_type, *made),
         Said::Renumbered { name } => {
             format!("another command runs under this directory's name, so this is {name}")
         }
@@ -148,6 +159,7 @@ mod tests {
             existing: false,
             auto_allocated: false,
             new_range: None,
+            grown: false,
             message: String::new(),
         }
     }
@@ -182,9 +194,22 @@ mod tests {
             (
                 Said::NewRange {
                     service_type: "grafana".to_owned(),
-                    range: Range::known(11510, 11519),
+                    made: MadeRange {
+                        range: crate::ports::Range::known(11510, 11519),
+                        grown: false,
+                    },
                 },
                 "Auto-allocated range 11510-11519 for new service type 'grafana'",
+            ),
+            (
+                Said::NewRange {
+                    service_type: "grafana".to_owned(),
+                    made: MadeRange {
+                        range: crate::ports::Range::known(11520, 11529),
+                        grown: true,
+                    },
+                },
+                "Auto-allocated range 11520-11529 more for service type 'grafana', which was full",
             ),
             (
                 Said::Restarting { name: name(), code: 1, delay_ms: 200 },

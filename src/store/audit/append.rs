@@ -3,7 +3,11 @@
 //! No line is lost or written twice: a file that has got its number is never written again, and numbers
 //! only grow, so a reader that opens the youngest file first misses none.
 
-use super::{super::error::StoreError, Audit, line::Line};
+use super::{
+    super::{error::StoreError, sharing::Sharing},
+    Audit,
+    line::Line,
+};
 use crate::registry::{Change, Remarks};
 use rustix::{
     fs::{Mode, OFlags},
@@ -11,9 +15,10 @@ use rustix::{
 };
 use serde::Deserialize;
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::FileExt,
+    os::{fd::AsFd, unix::fs::FileExt},
     path::Path,
     time::Duration,
 };
@@ -103,12 +108,18 @@ impl Audit {
     fn open(&self) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(&self.path, flags, Mode::empty()) {
-            Err(Errno::NOENT) => {
-                let mode = Mode::from_raw_mode(0o660);
-                Ok(rustix::fs::open(&self.path, flags | OFlags::CREATE, mode)?.into())
-            }
+            Err(Errno::NOENT) => Ok(self.make(flags)?),
             opened => Ok(opened?.into()),
         }
+    }
+
+    /// A first log, or the one after a rotation: the group's, where a group shares the directory.
+    fn make(&self, flags: OFlags) -> Result<File, Errno> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let looking = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(folder, looking, Mode::empty())?;
+        let name = self.path.file_name().and_then(OsStr::to_str).ok_or(Errno::INVAL)?;
+        Sharing::of(directory.as_fd()).open(directory.as_fd(), name, flags)
     }
 
     /// The highest number in the last lines, 0 when there is none: a rebuilt registry goes on from there.
