@@ -17,8 +17,11 @@ use std::{
     time::Duration,
 };
 
-/// How long a transaction waits for the lock: far longer than any holder needs.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one holder is waited for: far longer than any of them needs. A queue that moves is no reason to
+/// give up, since the kernel serves it in order.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long is waited in all.
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(60);
 /// When it is said that it waits, and for whom.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
 /// The lock file.
@@ -49,13 +52,16 @@ impl StateLock {
         if try_exclusive(&file).map_err(failed)? {
             return Ok(Self { _file: file, waited: Duration::ZERO });
         }
-        let file = wait(file, &path, notice).map_err(|error| match error {
+        let waited = || clock::now().duration_since(began);
+        let file = wait(file, &path, notice, &waited).map_err(|error| match error {
             Some(error) => failed(error),
             None => {
-                StoreError::Locked { path: path.clone(), waited: TIMEOUT, holder: holder(&path) }
+                // In whole seconds, as people count.
+                let waited = Duration::from_secs(waited().as_secs());
+                StoreError::Locked { path: path.clone(), waited, holder: holder(&path) }
             }
         })?;
-        Ok(Self { _file: file, waited: clock::now().duration_since(began) })
+        Ok(Self { _file: file, waited: waited() })
     }
 
     /// Takes it for reading: for those whose unlocked reads kept meeting a writer.
@@ -73,7 +79,12 @@ fn open(directory: BorrowedFd<'_>) -> io::Result<File> {
 }
 
 /// Waits in a second thread, since a blocking flock has no deadline of its own. `None`: too long.
-fn wait(file: File, path: &Path, notice: &Waiting<'_>) -> Result<File, Option<io::Error>> {
+fn wait(
+    file: File,
+    path: &Path,
+    notice: &Waiting<'_>,
+    waited: &dyn Fn() -> Duration,
+) -> Result<File, Option<io::Error>> {
     let (done, result) = mpsc::sync_channel(1);
     // With every signal blocked: a SIGCHLD that this thread took would never reach the supervisor.
     let work = move || {
@@ -83,30 +94,38 @@ fn wait(file: File, path: &Path, notice: &Waiting<'_>) -> Result<File, Option<io
     };
     let spawn = || std::thread::Builder::new().stack_size(64 * 1024).spawn(work);
     signals::all_blocked(spawn).and_then(|spawned| spawned).map_err(Some)?;
-    match result.recv_timeout(NOTICE_AFTER) {
-        Ok(locked) => return locked.map_err(Some),
-        Err(_) => {
-            notice(
-                &holder(path)
-                    .unwrap_or_else(|| "it is held by a process that cannot be seen".to_owned()),
-            );
-        }
+    if let Ok(locked) = result.recv_timeout(NOTICE_AFTER) {
+        return locked.map_err(Some);
     }
-    match result.recv_timeout(TIMEOUT - NOTICE_AFTER) {
-        Ok(locked) => locked.map_err(Some),
-        Err(_) => Err(None),
+    let mut seen = holder_pid(path);
+    let unseen = || "it is held by a process that cannot be seen".to_owned();
+    notice(&holder(path).unwrap_or_else(unseen));
+    let mut patience = PATIENCE - NOTICE_AFTER;
+    loop {
+        if let Ok(locked) = result.recv_timeout(patience) {
+            return locked.map_err(Some);
+        }
+        let holder = holder_pid(path);
+        if holder == seen || waited() >= PATIENCE_IN_ALL {
+            return Err(None);
+        }
+        (seen, patience) = (holder, PATIENCE);
     }
 }
 
 /// Who holds the lock, as `pid 123 (styxy run …), stopped`; `None` from another PID namespace.
 fn holder(path: &Path) -> Option<String> {
-    let inode = path.metadata().ok()?.ino();
-    let table = std::fs::read_to_string("/proc/locks").ok()?;
-    let pid = table.lines().find_map(|line| holder_in(line, inode))?;
+    let pid = holder_pid(path)?;
     let command = process::command_line(pid).map(|words| words.join(" ")).unwrap_or_default();
     let stopped = process::read_stat(pid).is_ok_and(|stat| matches!(stat.state, b'T' | b't'));
     let state = if stopped { ", which is stopped" } else { "" };
     Some(format!("it is held by pid {pid} ({command}){state}"))
+}
+
+fn holder_pid(path: &Path) -> Option<i32> {
+    let inode = path.metadata().ok()?.ino();
+    let table = std::fs::read_to_string("/proc/locks").ok()?;
+    table.lines().find_map(|line| holder_in(line, inode))
 }
 
 /// The pid in a line of `/proc/locks` that is a flock held on that inode (waiters have an arrow).
