@@ -1,5 +1,6 @@
 //! SIGKILL of anyone at any time: the next command leaves nothing behind and gives the same port.
 
+use crate::patience::until_true;
 use crate::processes::{self, is_alive};
 use crate::sandbox::{Sandbox, recorded_pids, server_pid};
 use nix::sys::signal::Signal;
@@ -18,8 +19,10 @@ fn stubborn(sandbox: &Sandbox) -> (i32, u16, Vec<i32>) {
     (running.pid(), ready.port, recorded_pids(&sandbox.file("seen"), STUBBORN_COUNT))
 }
 
+/// Kills a process, and waits until it is dead: the kernel takes its time for that.
 fn kill(pid: i32) {
     processes::signal(pid, Signal::SIGKILL);
+    until_true("the killed process is dead", || !is_alive(pid));
 }
 
 #[test]

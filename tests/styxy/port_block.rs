@@ -40,7 +40,7 @@ impl PortBlock {
     pub(crate) fn claim() -> Self {
         for _ in 0..BLOCKS {
             // Test processes that start together begin at different blocks.
-            let turn = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 7;
+            let turn = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 37;
             let number = u16::try_from(turn % BLOCKS).expect("there are few blocks");
             let name = SocketAddr::from_abstract_name(format!("styxy-tests-block-{number}"))
                 .expect("the name is short");
