@@ -13,6 +13,7 @@ mod sandbox;
 mod attaching;
 mod audit;
 mod bad_input;
+mod chaos;
 mod commands;
 mod configuring;
 mod crash;

@@ -12,6 +12,13 @@ pub(crate) struct Process {
     command: String,
 }
 
+impl Process {
+    /// Whether its command line has that word.
+    pub(crate) fn has(&self, word: &str) -> bool {
+        self.command.split(' ').any(|one| one == word || one.rsplit('/').next() == Some(word))
+    }
+}
+
 impl fmt::Debug for Process {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}", self.pid, self.command)
