@@ -8,7 +8,9 @@ use super::{
     run, scan, stop, types, r#use,
 };
 use crate::{
-    config::{Assignment, InstanceId, ScopeKind, TypeName, ValueError, parse_duration},
+    config::{
+        Assignment, InstanceId, ScopeKind, TypeName, ValueError, check_port_names, parse_duration,
+    },
     operations::{Error, Host, plan::Request},
     ports::Port,
 };
@@ -16,7 +18,7 @@ use clap::{
     ArgMatches, Args, FromArgMatches,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use std::{collections::BTreeSet, ffi::OsString, str::FromStr, time::Duration};
+use std::{ffi::OsString, str::FromStr, time::Duration};
 
 /// Every command, as help lists them.
 const COMMANDS: &[Command] = &[
@@ -263,21 +265,10 @@ impl PortWishes {
     }
 }
 
-/// A name becomes a part of a variable's, so letters, digits, `_` and `-`, and none twice.
+/// Names with commas between them.
 fn port_names(text: &str) -> Result<PortNames, String> {
-    let mut variables = BTreeSet::new();
-    let mut names = Vec::new();
-    for name in text.split(',') {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if name.is_empty() || !name.bytes().all(fits) {
-            let shown = name.escape_debug();
-            return Err(format!("`{shown}` is no name for a port: use letters, digits, _ and -"));
-        }
-        if !variables.insert(name.to_ascii_uppercase().replace('-', "_")) {
-            return Err(format!("the name `{name}` is given twice"));
-        }
-        names.push(name.to_owned());
-    }
+    let names: Vec<String> = text.split(',').map(str::to_owned).collect();
+    check_port_names(&names).map_err(|error| error.to_string())?;
     Ok(PortNames(names))
 }
 
@@ -310,6 +301,7 @@ fn explained(error: &ValueError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn words_of(line: &str) -> Vec<OsString> {
         line.split_whitespace().map(OsString::from).collect()

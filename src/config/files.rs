@@ -5,6 +5,7 @@
 use super::{
     error::ConfigError,
     layer::Layer,
+    procfile::{Procfile, read_procfile},
     reader::read_file,
     stack::Config,
     trust, validate,
@@ -25,6 +26,8 @@ const FILE_SIZE_MAX: u64 = 1 << 20;
 const TOO_LARGE: &str = "is larger than 1 MiB";
 /// What a project's file is called.
 pub(super) const PROJECT_FILE: &str = "styxy.toml";
+/// What names services where no project's file does.
+const PROCFILE: &str = "Procfile";
 /// The system's file.
 const SYSTEM_FILE: &str = "/etc/styxy/config.toml";
 
@@ -185,7 +188,7 @@ fn stacked(places: &Places, top: Layer, draft: Option<&Draft>) -> Result<Stacked
         config.project = draft.path.parent().map(Path::to_owned);
         return Ok(Stacked { config, machine, notices });
     }
-    match nearest_project(places)? {
+    match nearest(places.project_candidates(), places.uid)? {
         Project::None => {}
         Project::Read { path, file } => {
             read_file(&mut config, Layer::Project, &places.shown(&path), &text(&path, file)?)?;
@@ -199,6 +202,22 @@ fn stacked(places: &Places, top: Layer, draft: Option<&Draft>) -> Result<Stacked
     Ok(Stacked { config, machine, notices })
 }
 
+/// The nearest Procfile upwards from the working directory, no farther than the project's `styxy.toml` where
+/// there is one. It names commands, so one of a stranger is an error.
+pub fn procfile(places: &Places, project: Option<&Path>) -> Result<Option<Procfile>, ConfigError> {
+    let folders = places.cwd.ancestors();
+    let below = folders.take_while(|folder| project.is_none_or(|top| folder.starts_with(top)));
+    match nearest(below.map(|folder| folder.join(PROCFILE)), places.uid)? {
+        Project::None => Ok(None),
+        Project::Read { path, file } => {
+            let services = read_procfile(&places.shown(&path), &text(&path, file)?)?;
+            let root = path.parent().unwrap_or(&places.cwd).to_owned();
+            Ok(Some(Procfile { root, services }))
+        }
+        Project::Foreign { path, owner } => Err(ConfigError::Foreign { path, owner }),
+    }
+}
+
 /// What was found on the way up from the working directory.
 enum Project {
     None,
@@ -207,14 +226,14 @@ enum Project {
 }
 
 /// The nearest project's file; one of a stranger ends the search, so that nothing farther up stands in for it.
-fn nearest_project(places: &Places) -> Result<Project, ConfigError> {
-    for path in places.project_candidates() {
+fn nearest(candidates: impl Iterator<Item = PathBuf>, uid: u32) -> Result<Project, ConfigError> {
+    for path in candidates {
         let (file, metadata) = match open_regular(&path) {
             Ok(opened) => opened,
             Err(error) if is_missing(&error) => continue,
             // A file that we may not read has an owner all the same; one that we may not even see is not there.
             Err(source) => match fs::metadata(&path) {
-                Ok(metadata) if is_ours(&metadata, places.uid) => {
+                Ok(metadata) if is_ours(&metadata, uid) => {
                     return Err(ConfigError::Unreadable { path, source });
                 }
                 Ok(metadata) => return Ok(Project::Foreign { path, owner: metadata.uid() }),
@@ -224,7 +243,7 @@ fn nearest_project(places: &Places) -> Result<Project, ConfigError> {
         if !metadata.is_file() {
             continue;
         }
-        return Ok(if is_ours(&metadata, places.uid) {
+        return Ok(if is_ours(&metadata, uid) {
             Project::Read { path, file }
         } else {
             Project::Foreign { path, owner: metadata.uid() }

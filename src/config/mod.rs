@@ -11,6 +11,7 @@ mod key_path;
 mod layer;
 mod name;
 mod nearest;
+mod procfile;
 mod profile;
 mod project;
 mod quantity;
@@ -29,13 +30,15 @@ mod variables;
 pub use auto_allocation::{AutoAllocation, AutoRule, Bounds, Placement, Strategy, group_bounds};
 pub use entries::Entry;
 pub use error::ConfigError;
-pub use files::{Draft, Loaded, Places, check, load};
+pub use files::{Draft, Loaded, Places, check, load, procfile};
 pub use layer::{Layer, Origin};
 pub use name::{InstanceId, NAME_LENGTH_MAX, NameError, TypeName};
+pub use nearest::suggestion;
+pub use procfile::Procfile;
 #[cfg(test)]
 pub(crate) use profile::EXAMPLES;
 pub use profile::{DEFAULT_TYPE, Place, PortFrom, Profile, Tool, profile, profiles, tool, tools};
-pub use project::{Command, IfRunning, Service, Stdin};
+pub use project::{Command, IfRunning, Service, Stdin, check_port_names};
 pub use quantity::{DURATION_MAX, Size, parse_duration, show_duration};
 pub use service_type::{
     Behavior, Liveness, LivenessSettings, PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck,

@@ -25,7 +25,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// The hint for a word that is none of the candidates.
-pub(super) fn suggestion(given: &str, candidates: &[&str]) -> String {
+pub fn suggestion(given: &str, candidates: &[&str]) -> String {
     match nearest(given, candidates.iter().copied()) {
         Some(word) => format!("did you mean '{word}'?"),
         None => format!("known here: {}", candidates.join(", ")),

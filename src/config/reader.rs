@@ -378,7 +378,10 @@ mod tests {
         )
         .unwrap();
         let db = &config.services()["db"];
-        assert_eq!(db.command, Command::Shell("postgres -D data".to_owned()));
+        assert_eq!(
+            db.command,
+            Command::Words(["postgres", "-D", "data"].map(str::to_owned).to_vec())
+        );
         assert_eq!(db.settings.ready, Some(ReadyCheck::Exec("pg_isready".to_owned())));
         assert_eq!(db.settings.stop_signal, Some(StopSignal::INT));
         assert_eq!(db.settings.stop_timeout, Some(Duration::from_millis(500)));

@@ -7,7 +7,9 @@ use super::{
     error::ConfigError,
     key_path::join,
     layer::{Layer, Origin},
+    name::InstanceId,
     nearest::suggestion,
+    project::check_port_names,
     stack::{Config, ConfiguredRange},
     value::ValueError,
 };
@@ -75,8 +77,28 @@ pub(super) fn consistent(config: &Config) -> Result<(), ConfigError> {
                 .hint("add a command, for example command = [\"vite\"]");
             return Err(refuse(config, &["services", name.as_str()], wrong));
         }
+        check_port_names(&service.ports)
+            .map_err(|wrong| refuse(config, &["services", name.as_str(), "ports"], wrong))?;
     }
     Ok(())
+}
+
+impl Config {
+    /// The error for a key of a service that makes no sense together with other services.
+    pub fn wrong_service(
+        &self,
+        name: &InstanceId,
+        key: &str,
+        why: String,
+        hint: Option<String>,
+    ) -> ConfigError {
+        let wrong = ValueError::new(why);
+        let wrong = match hint {
+            Some(hint) => wrong.hint(hint),
+            None => wrong,
+        };
+        refuse(self, &["services", name.as_str(), key], wrong)
+    }
 }
 
 /// Refuses a lowest port above the highest; the one that was given last is at fault.
@@ -199,6 +221,16 @@ mod tests {
                 "[services.web]\ntype = 'dev'",
                 "config.toml:1: services.web: names no command",
                 Some("add a command, for example command = [\"vite\"]"),
+            ),
+            (
+                "[services.web]\ncommand = 'vite'\nports = ['a', 'a']",
+                "config.toml:3: services.web.ports: the name `a` is given twice",
+                None,
+            ),
+            (
+                "[services.web]\ncommand = \"vite 'a\"",
+                "config.toml:2: services.web.command: has a quote that is not closed",
+                None,
             ),
         ] {
             let error = read_checked(text).err();

@@ -15,5 +15,6 @@ pub mod recognise;
 pub mod refusal;
 pub mod retire;
 pub mod second_run;
+pub mod start_order;
 pub mod template;
 pub mod world;
