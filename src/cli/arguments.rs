@@ -4,8 +4,8 @@
 //! is built. Whenever that does not parse, the whole tree is built, and says what is wrong or helps.
 
 use super::{
-    allocate, audit, check, cleanup, completions, config, env, list, logs, output, port, release,
-    run, scan, stop, types, r#use,
+    allocate, audit, check, cleanup, completions, config, down, env, list, logs, output, port,
+    release, run, scan, stop, types, up, r#use,
 };
 use crate::{
     config::{
@@ -23,6 +23,8 @@ use std::{ffi::OsString, str::FromStr, time::Duration};
 /// Every command, as help lists them.
 const COMMANDS: &[Command] = &[
     Command::of::<run::Arguments>("run", &[]),
+    Command::of::<up::Arguments>("up", &[]),
+    Command::of::<down::Arguments>("down", &[]),
     Command::of::<allocate::Arguments>("allocate", &[]),
     Command::of::<release::Arguments>("release", &[]),
     Command::of::<r#use::Arguments>("use", &[]),
@@ -232,9 +234,9 @@ struct PortNames(Vec<String>);
 impl Naming {
     /// Writes it into a request.
     pub(super) fn fill(self, request: &mut Request) {
-        request.service_type = self.service_type;
-        request.id = self.id;
-        request.settings.scope = self.scope;
+        request.service_type = self.service_type.or(request.service_type.take());
+        request.id = self.id.or(request.id.take());
+        request.settings.scope = self.scope.or(request.settings.scope);
         request.new = self.new;
     }
 }
@@ -242,7 +244,15 @@ impl Naming {
 impl NewRange {
     /// Writes it into a request.
     pub(super) fn fill(&self, request: &mut Request) {
-        request.range.group.clone_from(&self.group);
+        if self.group.is_some() {
+            request.range.group.clone_from(&self.group);
+        }
+    }
+
+    /// The same as words, for another styxy.
+    pub(super) fn words(&self) -> Vec<String> {
+        let group = self.group.iter().map(|group| format!("--group={group}"));
+        group.chain(self.yes.then(|| "--yes".to_owned())).collect()
     }
 
     /// What it says of the configuration.
@@ -259,9 +269,13 @@ impl NewRange {
 impl PortWishes {
     /// Writes it into a request.
     pub(super) fn fill(self, request: &mut Request) {
-        request.wish.exact = self.port;
-        request.wish.prefer = self.prefer;
-        request.wish.names = self.ports.map_or_else(Vec::new, |names| names.0);
+        if self.port.is_some() || !self.prefer.is_empty() {
+            request.wish.exact = self.port;
+            request.wish.prefer = self.prefer;
+        }
+        if let Some(PortNames(names)) = self.ports {
+            request.wish.names = names;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod cleanup;
 mod completions;
 mod config;
 mod consent;
+mod down;
 mod env;
 pub mod exit_code;
 mod failure;
@@ -23,6 +24,7 @@ mod run;
 mod scan;
 mod stop;
 mod types;
+mod up;
 mod r#use;
 
 pub use arguments::definition;

@@ -70,6 +70,17 @@ pub(super) fn say(sentence: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", visible(sentence));
 }
 
+/// Says a sentence on stderr, behind what is ours to colour.
+pub(super) fn say_behind(prefix: &str, sentence: &str) {
+    // There is no other place to say that stderr is gone.
+    let _ = writeln!(anstream::stderr().lock(), "{prefix}{}", visible(sentence));
+}
+
+/// Whether colours are shown there: on a terminal, unless somebody wants none.
+pub(super) fn is_coloured(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
+}
+
 /// Asks something on stderr; the answer stands on the same line.
 pub(super) fn ask(question: &str) {
     // There is no other place to say that stderr is gone.

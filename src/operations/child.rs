@@ -48,6 +48,9 @@ pub(super) fn child(plan: &Plan, request: &Request, given: &Given<'_>) -> Result
     for (name, value) in styxys_own(given) {
         environment.insert(name.into(), value.into());
     }
+    for (name, value) in &plan.addresses {
+        environment.insert(name.into(), value.into());
+    }
     for (name, text) in &plan.settings.env {
         environment.insert(name.into(), template::fill(text, &values)?.into());
     }
@@ -87,8 +90,13 @@ fn styxys_own(given: &Given<'_>) -> Vec<(String, String)> {
 
 /// `PORT_HTTP` for the port `http`.
 fn variable(name: &str) -> String {
+    format!("PORT_{}", shouted(name))
+}
+
+/// A name as a part of a variable's: `G_RPC` for `g-rpc`.
+pub(super) fn shouted(name: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    format!("PORT_{}", name.chars().map(letter).collect::<String>())
+    name.chars().map(letter).collect()
 }
 
 fn c_string(text: &OsStr) -> Result<CString, Error> {

@@ -1,4 +1,5 @@
-//! `run -d`: the same run in the background, and a launcher that waits until it is ready.
+//! `run -d`: the same run in the background, and a launcher that waits until it is ready. A service that `up`
+//! starts runs so too, and reports to `up`.
 //!
 //! The launcher holds no copy of a lock: it forks before the background side takes any.
 
@@ -10,7 +11,10 @@ use super::{
     run::Said,
     view::Answer,
 };
-use crate::os::detach::{Side, detach, see_off};
+use crate::os::{
+    companion,
+    detach::{Side, detach, see_off},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
@@ -25,9 +29,18 @@ pub enum Detached {
     Over(i32),
 }
 
+/// How long a background run reports, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// To a launcher, until it is ready.
+    UntilReady,
+    /// To the `up` of this pid, to its end; and it ends with that process.
+    WithStarter(i32),
+}
+
 /// One line of the report.
 #[derive(Serialize, Deserialize)]
-enum Line {
+pub(super) enum Line {
     /// Something worth saying on the way.
     Said(Said),
     /// It is ready.
@@ -58,7 +71,7 @@ impl Host {
             Ok(Side::Background { report: pipe }) => {
                 self.actor.author.pid =
                     i32::try_from(std::process::id()).expect("a pid fits 31 bits");
-                Ok(Detached::Over(self.run_in_background(request, code, pipe)))
+                Ok(Detached::Over(self.run_in_background(request, code, pipe, Report::UntilReady)))
             }
             Err(source) => {
                 let error = Error::System { deed: "start a background process", source };
@@ -67,8 +80,32 @@ impl Host {
         }
     }
 
-    fn run_in_background(&self, request: &Request, code: fn(Kind) -> i32, pipe: File) -> i32 {
-        // Closed with the first answer: from then on nobody waits.
+    /// Runs as a companion of `up`, in the background, and reports on what was its stdout.
+    pub fn run_reporting(
+        &self,
+        request: &Request,
+        code: fn(Kind) -> i32,
+        report: Report,
+    ) -> Result<i32, Error> {
+        let failed = |source| Error::System { deed: "go into the background", source };
+        let starter = match report {
+            Report::UntilReady => None,
+            Report::WithStarter(pid) => Some(pid),
+        };
+        let (pipe, is_wanted) = companion::step_back(starter).map_err(failed)?;
+        if !is_wanted {
+            return Ok(code(Kind::Failed));
+        }
+        Ok(self.run_in_background(request, code, pipe, report))
+    }
+
+    fn run_in_background(
+        &self,
+        request: &Request,
+        code: fn(Kind) -> i32,
+        pipe: File,
+        until: Report,
+    ) -> i32 {
         let pipe = std::cell::RefCell::new(Some(pipe));
         let tell = |line: &Line| {
             if let Some(pipe) = pipe.borrow_mut().as_mut() {
@@ -80,7 +117,11 @@ impl Host {
         let result = self.run(request, &mut |said| match said {
             Said::Ready { answer } | Said::Reused { answer } => {
                 tell(&Line::Ready(answer));
-                pipe.replace(None);
+                match until {
+                    // From now on nobody waits.
+                    Report::UntilReady => drop(pipe.replace(None)),
+                    Report::WithStarter(_) => pipe.borrow().iter().for_each(companion::never_wait),
+                }
             }
             other => tell(&Line::Said(other)),
         });

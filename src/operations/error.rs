@@ -193,6 +193,32 @@ pub enum Error {
         /// Whose it is.
         owner: String,
     },
+    /// An instance that has to be ready first is not there, or will not get ready.
+    #[error("{message}")]
+    NotThere {
+        /// Who waits for whom, and why in vain.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A service ended, with a failure.
+    #[error("{name} ended with {code}")]
+    EndedByItself {
+        /// Which instance.
+        name: String,
+        /// What it ended with.
+        code: i32,
+    },
+    /// A service that was started with others has failed, which was told already.
+    #[error("{service} has failed{}", stopped.then_some(", so all that was started is stopped").unwrap_or_default())]
+    ServiceFailed {
+        /// Which one.
+        service: String,
+        /// What it ended with.
+        code: i32,
+        /// Whether the others were stopped.
+        stopped: bool,
+    },
     /// What was asked for makes no sense.
     #[error("{message}")]
     Usage {
@@ -239,10 +265,13 @@ impl Error {
             Self::Undo(UndoRefusal::Nothing | UndoRefusal::NoneOf(_)) => Kind::Usage,
             Self::NotFound { .. } => Kind::NotFound,
             Self::NotExecutable { .. } => Kind::NotExecutable,
-            Self::EndedEarly { .. } => Kind::Ended,
+            Self::EndedEarly { .. } | Self::EndedByItself { .. } | Self::ServiceFailed { .. } => {
+                Kind::Ended
+            }
             Self::NotReady { .. } => Kind::Timeout,
             Self::Stolen { .. } => Kind::NoPort,
             Self::ClaimHeld { .. }
+            | Self::NotThere { .. }
             | Self::Unhealthy { .. }
             | Self::Supervised { .. }
             | Self::InUse { .. }
@@ -292,6 +321,10 @@ impl Error {
             Self::InUse { view } => Some(format!("styxy release --force {}", view.lock_id)),
             Self::NotRunning { view } => Some(format!("styxy release {}", view.lock_id)),
             Self::Usage { hint, .. } => hint.clone(),
+            Self::NotThere { hint, .. } => Some(hint.clone()),
+            Self::ServiceFailed { stopped: false, .. } => {
+                Some("what is ready goes on; `styxy down` stops it".to_owned())
+            }
             Self::Directory(_) => {
                 Some("name a directory of your own with STYXY_STATE_DIR".to_owned())
             }
@@ -301,6 +334,8 @@ impl Error {
             | Self::Spawn(_)
             | Self::NotExecutable { .. }
             | Self::EndedEarly { .. }
+            | Self::EndedByItself { .. }
+            | Self::ServiceFailed { .. }
             | Self::NotYours { .. }
             | Self::System { .. } => None,
         }
@@ -323,7 +358,9 @@ impl Error {
     pub fn failure(self, code: impl Fn(Kind) -> i32) -> Failure {
         let kind = self.kind();
         let code = match &self {
-            Self::EndedEarly { code, .. } => *code,
+            Self::EndedEarly { code, .. }
+            | Self::EndedByItself { code, .. }
+            | Self::ServiceFailed { code, .. } => *code,
             _ => code(kind),
         };
         let mut message = self.to_string();

@@ -173,7 +173,7 @@ impl Host {
     ) -> Result<Verdict, Error> {
         let attach_or_reuse = match request.if_running {
             // Nobody stays in the foreground with it.
-            IfRunning::Attach if request.detach => IfRunning::Reuse,
+            IfRunning::Attach if request.detach && !request.stays => IfRunning::Reuse,
             other => other,
         };
         let ask = Ask {

@@ -360,7 +360,11 @@ fn told(
         Outcome::Ended { code } | Outcome::Stopped { code } if unready => {
             Err(Error::EndedEarly { name, code, log: shown.log_lines() })
         }
-        Outcome::Ended { code } | Outcome::Stopped { code } => Ok(Lived::Over(code)),
+        Outcome::Ended { code } => Ok(Lived::Over(code)),
+        Outcome::Stopped { code } => {
+            report(Said::Stopped { name });
+            Ok(Lived::Over(code))
+        }
         Outcome::CrashLoop { code, ends } => {
             report(Said::GaveUp { name, why: format!("it ended {ends} times in a row") });
             Ok(Lived::Over(code))

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     decision::identity,
-    os::logs,
+    os::logs::{self, Follow},
     registry::{Instance, InstanceName},
 };
 use std::{fs::File, path::PathBuf};
@@ -21,6 +21,14 @@ impl Host {
     pub(super) fn open_log(&self, name: &InstanceName) -> Result<File, Error> {
         logs::open_log(self.store.as_fd(), &name.service_type, &log_name(name))
             .map_err(|source| Error::System { deed: "open the instance's log", source })
+    }
+
+    /// Its log, to be followed from where it ends now.
+    pub(super) fn log_from_now(&self, name: &InstanceName) -> Result<Follow, Error> {
+        // Made if it is not there, so that its folder can be watched.
+        drop(self.open_log(name)?);
+        Follow::start(&self.log_path(name), 0)
+            .map_err(|source| Error::System { deed: "follow the instance's log", source })
     }
 
     /// The log of the instance that a user means; of one that has ended, the one remembered.

@@ -1,5 +1,6 @@
 //! What styxy does, one verb a file. Faces ask these, and nothing below them.
 
+pub mod after;
 pub mod allocate;
 pub mod attach;
 pub mod audit;
@@ -9,10 +10,12 @@ pub mod cleanup;
 pub mod configuration;
 pub mod consent;
 pub mod detach;
+pub mod down;
 pub mod error;
 pub mod follow;
 pub mod host;
 mod lease;
+pub mod lineup;
 pub mod list;
 mod live;
 pub mod locate;
@@ -27,7 +30,9 @@ pub mod release;
 pub mod run;
 pub mod scan;
 pub mod service_types;
+pub mod services;
 pub mod stop;
+pub mod up;
 pub mod view;
 pub mod watch;
 

@@ -1,7 +1,12 @@
 //! What is asked for, completed: the tool recognised, the type and the id settled, the settings laid over
 //! each other. Nothing is decided here that needs the registry.
 
-use super::{consent::Proposal, error::Error, host::Host};
+use super::{
+    after::After,
+    consent::Proposal,
+    error::Error,
+    host::{Host, Place},
+};
 use crate::{
     config::{
         Behavior, IfRunning, InstanceId, ScopeKind, ServiceSettings, ServiceType, SingleScope,
@@ -40,8 +45,12 @@ pub struct Request {
     pub claims: Vec<PathBuf>,
     /// What flags say of scope, reservation, checks, variables, restarts and stops.
     pub settings: ServiceSettings,
+    /// `--after`, and what a service comes after.
+    pub after: Vec<After>,
     /// `-d`.
     pub detach: bool,
+    /// In the background, and yet with the instance as long as it lives: a service of `up`.
+    pub stays: bool,
     /// `--stdin null`.
     pub stdin_null: bool,
     /// `--raw`.
@@ -84,12 +93,19 @@ pub struct Plan {
     pub purpose: Purpose,
     /// Canonical paths of the data directories that it claims.
     pub claims: Vec<String>,
+    /// Where those are that it came after, as variables.
+    pub addresses: Vec<(String, String)>,
 }
 
 impl Host {
     /// Completes a request.
     pub fn plan(&self, request: &Request) -> Result<Plan, Error> {
-        let scripts = |name: &str| package_script(&self.place.cwd, name);
+        self.plan_at(&self.place, request)
+    }
+
+    /// Completes a request that is made at another place.
+    pub(super) fn plan_at(&self, place: &Place, request: &Request) -> Result<Plan, Error> {
+        let scripts = |name: &str| package_script(&place.cwd, name);
         let tool = recognise::recognise(&request.command, &scripts);
         let service_type =
             request.service_type.clone().unwrap_or_else(|| recognise::default_type(tool.as_ref()));
@@ -98,10 +114,8 @@ impl Host {
         let settings = settled(&request.settings, known.as_ref(), tool.as_ref());
         let scope = match settings.scope {
             Some(ScopeKind::Machine) => Scope::Machine,
-            Some(ScopeKind::Project) => {
-                identity::default_scope(Behavior::Multi, &self.place.project)
-            }
-            None => identity::default_scope(behavior, &self.place.project),
+            Some(ScopeKind::Project) => identity::default_scope(Behavior::Multi, &place.project),
+            None => identity::default_scope(behavior, &place.project),
         };
         let id = match &request.id {
             Some(id) => AskedId::Given(id.clone()),
@@ -109,7 +123,7 @@ impl Host {
                 Behavior::Single => {
                     identity::single_id(None, &recognise::tool_name(&request.command, &scripts))
                 }
-                Behavior::Multi => identity::multi_id(&self.place.project, &self.place.cwd),
+                Behavior::Multi => identity::multi_id(&place.project, &place.cwd),
             }),
         };
         let purpose = if request.command.is_empty() {
@@ -133,6 +147,7 @@ impl Host {
             tool,
             purpose,
             claims: canonical(&request.claims)?,
+            addresses: Vec::new(),
             service_type,
         })
     }

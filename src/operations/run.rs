@@ -2,6 +2,7 @@
 //! of our own, join one that runs, wait, or clean up first and ask again.
 
 use super::{
+    after::Met,
     attach::{Joined, Wish},
     error::Error,
     host::Host,
@@ -98,6 +99,18 @@ pub enum Said {
         /// What was seen instead.
         why: String,
     },
+    /// It waits for another one to get ready first.
+    Waiting {
+        /// Who waits.
+        name: String,
+        /// For whom.
+        after: String,
+    },
+    /// It was stopped because somebody asked for it.
+    Stopped {
+        /// Which one.
+        name: String,
+    },
     /// Its liveness checks fail.
     Unhealthy {
         /// Which one.
@@ -134,7 +147,7 @@ pub type Report<'a> = dyn FnMut(Said) + 'a;
 impl Host {
     /// Runs a command as an instance, and tells with what the run ends.
     pub fn run(&self, request: &Request, report: &mut Report<'_>) -> Result<i32, Error> {
-        let plan = self.plan(request)?;
+        let mut plan = self.plan(request)?;
         let report = RefCell::new(report);
         let tell = |text: &str| (report.borrow_mut())(Said::Notice(text.to_owned()));
         if request.dry_run {
@@ -143,14 +156,16 @@ impl Host {
             return Ok(0);
         }
         self.become_nested(&plan, request, &tell)?;
-        let mut story = Story {
-            host: self,
-            plan: &plan,
-            request,
-            hand: InHand::default(),
-            interrupts: None,
-            thefts: 0,
-        };
+        let mut interrupts = None;
+        if !request.after.is_empty() {
+            let taken = &*interrupts.insert(take_interrupts()?);
+            match self.wait_for_all(&plan, request, taken, &mut **report.borrow_mut())? {
+                Met::All(addresses) => plan.addresses = addresses,
+                Met::Interrupted(code) => return Ok(code),
+            }
+        }
+        let (hand, thefts) = (InHand::default(), 0);
+        let mut story = Story { host: self, plan: &plan, request, hand, interrupts, thefts };
         loop {
             if let Some(interrupt) = story.interrupts.as_ref().and_then(Interrupts::pending) {
                 return Ok(interrupt.exit_code());
@@ -248,13 +263,14 @@ impl Story<'_> {
     /// From the first wait on INT and TERM are heard; until then they end the process as usual.
     fn interrupts(&mut self) -> Result<&Interrupts, Error> {
         if self.interrupts.is_none() {
-            let taken = Interrupts::take();
-            let taken =
-                taken.map_err(|source| Error::System { deed: "receive signals", source })?;
-            self.interrupts = Some(taken);
+            self.interrupts = Some(take_interrupts()?);
         }
         Ok(self.interrupts.as_ref().expect("it was put there just now"))
     }
+}
+
+fn take_interrupts() -> Result<Interrupts, Error> {
+    Interrupts::take().map_err(|source| Error::System { deed: "receive signals", source })
 }
 
 /// What came of a life of our own.

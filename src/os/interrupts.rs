@@ -14,7 +14,7 @@ use signal_hook::{
     low_level::pipe,
 };
 use std::{
-    io,
+    io::{self, Read},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
@@ -48,6 +48,7 @@ impl Interrupts {
     /// when the process was started (a background job of a script) stays ignored.
     pub fn take() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
         let terminated = Arc::new(AtomicBool::new(false));
         if !is_ignored(Signal::SIGTERM) {
             // The flag before the pipe: handlers run in the order of their registration.
@@ -66,6 +67,13 @@ impl Interrupts {
         set.add((), self, Interest::Readable);
         let come = set.wait(Some(clock::now())).is_ok_and(|mut come| come.next().is_some());
         come.then(|| self.which())
+    }
+
+    /// Takes in those that have come; tells how many. From then on only a further one makes this readable.
+    pub fn count(&self) -> usize {
+        // One byte each; what does not fit is more than anyone means.
+        let mut bytes = [0; 64];
+        (&self.reader).read(&mut bytes).unwrap_or(0)
     }
 
     /// Does something that blocks, in a thread of its own; or comes back because one of the two came.

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod claim;
 pub mod clock;
+pub mod companion;
 pub mod detach;
 pub mod dirs;
 pub mod editor;

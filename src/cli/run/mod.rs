@@ -5,22 +5,34 @@
 mod report;
 mod request;
 
-pub(super) use report::new_range;
-pub(super) use request::Arguments;
+pub(super) use report::{new_range, sentence, where_it_is};
+pub(super) use request::{Arguments, UNDER_UP, UP_LEAVES};
 
 use super::{
     arguments::{Session, Verb},
     consent::with_consent,
     exit_code, failure, output,
 };
-use crate::operations::{Error, Host, detach::Detached, plan::Request};
+use crate::operations::{
+    Error, Host,
+    detach::{Detached, Report as Reporting},
+    plan::Request,
+    services::Prepared,
+};
 use report::Report;
 
 impl Verb for Arguments {
     fn perform(self, session: &Session) -> Result<i32, Error> {
         let assignments = self.new_range.assignments();
-        let mut request = Request::from(self);
         let mut host = session.host_with(&assignments)?;
+        let under_up = self.under_up;
+        let mut request = match &self.service {
+            Some(service) => named(&mut host, service.clone(), self)?,
+            None => self.onto(Request::default()),
+        };
+        if let Some(under_up) = under_up {
+            return part_of_up(&host, request, under_up);
+        }
         if request.detach && !request.dry_run {
             return in_background(&mut host, &mut request, session);
         }
@@ -37,6 +49,23 @@ impl Verb for Arguments {
             }
         }
     }
+}
+
+/// A service of the project, with what flags say otherwise; from now on, in its place.
+fn named(host: &mut Host, service: String, flags: Arguments) -> Result<Request, Error> {
+    let flags = flags.with_absolute_paths();
+    let services = host.services()?;
+    let Prepared { request, place } = host.service(&services, &service)?;
+    host.enter(place)?;
+    Ok(flags.onto(request))
+}
+
+/// A service whose output `up` shows, and that lives as long as `up` does; or that `up -d` leaves alone.
+fn part_of_up(host: &Host, request: Request, starter: i32) -> Result<i32, Error> {
+    let stays = starter != UP_LEAVES;
+    let report = if stays { Reporting::WithStarter(starter) } else { Reporting::UntilReady };
+    let request = Request { detach: true, stays, ..request };
+    host.run_reporting(&request, exit_code::of, report)
 }
 
 /// The port on stdout once it is ready there, or why it is not.

@@ -58,6 +58,8 @@ impl<'a> Report<'a> {
             | Said::Renumbered { .. }
             | Said::Queued { .. }
             | Said::Detached { .. }
+            | Said::Waiting { .. }
+            | Said::Stopped { .. }
             | Said::Dismissed { .. }
             | Said::Late { .. }
             | Said::Unhealthy { .. }
@@ -84,7 +86,7 @@ impl<'a> Report<'a> {
 }
 
 /// `ai/rag  http://127.0.0.1:11400  pid 12345`
-pub(super) fn where_it_is(answer: &Answer) -> String {
+pub(in crate::cli) fn where_it_is(answer: &Answer) -> String {
     let pid = answer.pid.map_or_else(String::new, |pid| format!("  pid {pid}"));
     format!("{}/{}  {}{pid}", answer.r#type, answer.id, answer.url)
 }
@@ -102,11 +104,14 @@ pub(in crate::cli) fn new_range(service_type: &str, made: MadeRange) -> String {
 }
 
 /// What happened, in words; nothing for what is an answer, or is told when it has come further.
-pub(super) fn sentence(said: &Said) -> Option<String> {
+pub(in crate::cli) fn sentence(said: &Said) -> Option<String> {
     Some(match said {
-        Said::Started { .. } | Said::Ready { .. } | Said::Reused { .. } | Said::Decided { .. } => {
-            return None;
-        }
+        Said::Started { .. }
+        | Said::Ready { .. }
+        | Said::Reused { .. }
+        | Said::Decided { .. }
+        | Said::Stopped { .. } => return None,
+        Said::Waiting { name, after } => format!("{name} waits until {after} is ready"),
         Said::Notice(sentence) => format!("styxy: {sentence}"),
         Said::NewRange { service_type, made } => new_range(service_type, *made),
         Said::Renumbered { name } => {

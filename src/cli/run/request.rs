@@ -5,10 +5,17 @@
 
 use crate::{
     cli::arguments::{Naming, NewRange, PortWishes, duration, value, words},
-    config::{IfRunning, LivenessSettings, ReadyCheck, RestartPolicy, Stdin, StopSignal},
-    operations::plan::Request,
+    config::{
+        IfRunning, LivenessSettings, ReadyCheck, RestartPolicy, ServiceSettings, Stdin, StopSignal,
+    },
+    operations::{after::After, plan::Request},
 };
 use std::{path::PathBuf, time::Duration};
+
+/// The hidden flag by which `up` starts the supervisor of a service: its own pid behind it.
+pub(in crate::cli) const UNDER_UP: &str = "under-up";
+/// Behind that flag: `up -d`, which leaves the service alone once it is ready.
+pub(in crate::cli) const UP_LEAVES: i32 = 0;
 
 /// Run a command with a port of its own, once, supervised
 ///
@@ -20,11 +27,21 @@ use std::{path::PathBuf, time::Duration};
 /// replaced; doubled braces are left alone. Times are numbers with ms, s, m, h or d; a bare number is
 /// seconds. What no flag says comes from the configuration, the recognised tool, and the type's
 /// profile.
+///
+/// Without --, a single word is the name of a service in the project's styxy.toml or Procfile:
+/// `styxy run web` runs it as it is described there, and flags say otherwise.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["service", "command"]))]
 pub(in crate::cli) struct Arguments {
+    /// A service that the project names
+    #[arg(value_name = "SERVICE")]
+    pub(super) service: Option<String>,
     /// The command and its arguments
-    #[arg(last = true, required = true, num_args = 1.., value_name = "CMD")]
+    #[arg(last = true, num_args = 1.., value_name = "CMD")]
     command: Vec<String>,
+    /// As a part of `up`, the process of that pid
+    #[arg(long = UNDER_UP, hide = true, requires = "service", value_name = "PID")]
+    pub(super) under_up: Option<i32>,
     #[command(flatten)]
     naming: Naming,
     #[command(flatten)]
@@ -48,14 +65,9 @@ pub(in crate::cli) struct Arguments {
 #[command(next_help_heading = "When it runs already")]
 struct SecondRun {
     /// attach: stay with it, end with its code; reuse: print it once it is ready; fail: end with 75;
-    /// replace: stop it, then start; wait: start when it ends
-    #[arg(
-        long,
-        value_name = "WAY",
-        value_parser = words::<IfRunning>(IfRunning::WORDS),
-        default_value = "attach"
-    )]
-    if_running: IfRunning,
+    /// replace: stop it, then start; wait: start when it ends [default: attach]
+    #[arg(long, value_name = "WAY", value_parser = words::<IfRunning>(IfRunning::WORDS))]
+    if_running: Option<IfRunning>,
     /// A data directory that no other instance may use meanwhile; may be given several times
     #[arg(long, value_name = "PATH")]
     claim: Vec<PathBuf>,
@@ -65,20 +77,19 @@ struct SecondRun {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Command")]
 struct Ways {
+    /// Start when this instance is ready; STYXY_<TYPE>_<ID>_PORT and _URL say where it is. Ends with 75 if
+    /// it does not run, or ends before it is ready. May be given several times
+    #[arg(long, value_name = "REF")]
+    after: Vec<String>,
     /// Supervise in the background: return when it is ready and print the port; output goes to a log
     #[arg(short, long)]
     detach: bool,
     /// One more variable for the command; without a template it is the port. May be given several times
     #[arg(short, long, value_name = "NAME[=TEMPLATE]", value_parser = variable)]
     env: Vec<(String, String)>,
-    /// What the command reads: what styxy reads, or nothing
-    #[arg(
-        long,
-        value_name = "FROM",
-        value_parser = words::<Stdin>(Stdin::WORDS),
-        default_value = "inherit"
-    )]
-    stdin: Stdin,
+    /// What the command reads: what styxy reads, or nothing [default: inherit]
+    #[arg(long, value_name = "FROM", value_parser = words::<Stdin>(Stdin::WORDS))]
+    stdin: Option<Stdin>,
     /// Replace nothing in the arguments, and add no tool's port flag
     #[arg(long)]
     raw: bool,
@@ -138,38 +149,52 @@ struct End {
     stop_timeout: Option<Duration>,
 }
 
-impl From<Arguments> for Request {
-    fn from(typed: Arguments) -> Self {
-        let Arguments { command, naming, wishes, new_range, second, ways, ready, health, end } =
-            typed;
-        let mut request = Self {
-            command,
-            if_running: second.if_running,
-            claims: second.claim,
-            detach: ways.detach,
-            stdin_null: ways.stdin == Stdin::Null,
-            raw: ways.raw,
-            dry_run: ways.dry_run,
-            ..Self::default()
+impl Arguments {
+    /// What was typed, laid over what a service says.
+    pub(super) fn onto(self, mut request: Request) -> Request {
+        let Self { naming, wishes, new_range, second, ways, ready, health, end, .. } = self;
+        if !self.command.is_empty() {
+            request.command = self.command;
+        }
+        request.if_running = second.if_running.unwrap_or(request.if_running);
+        request.claims.extend(second.claim);
+        request.after.extend(ways.after.into_iter().map(After::Reference));
+        request.detach |= ways.detach;
+        request.stdin_null = ways.stdin.map_or(request.stdin_null, |stdin| stdin == Stdin::Null);
+        request.raw |= ways.raw;
+        request.dry_run = ways.dry_run;
+        let flags = ServiceSettings {
+            env: ways.env.into_iter().collect(),
+            reserve: ways.no_reserve.then_some(false),
+            ready: ready.ready,
+            ready_timeout: ready.ready_timeout,
+            liveness: LivenessSettings {
+                interval: health.health_interval,
+                timeout: health.health_timeout,
+                retries: health.health_retries,
+                start_period: health.health_start_period,
+            },
+            restart: end.restart,
+            stop_signal: end.stop_signal,
+            stop_timeout: end.stop_timeout,
+            ..ServiceSettings::default()
         };
-        let settings = &mut request.settings;
-        settings.env = ways.env.into_iter().collect();
-        settings.reserve = ways.no_reserve.then_some(false);
-        settings.ready = ready.ready;
-        settings.ready_timeout = ready.ready_timeout;
-        settings.liveness = LivenessSettings {
-            interval: health.health_interval,
-            timeout: health.health_timeout,
-            retries: health.health_retries,
-            start_period: health.health_start_period,
-        };
-        settings.restart = end.restart;
-        settings.stop_signal = end.stop_signal;
-        settings.stop_timeout = end.stop_timeout;
+        request.settings = flags.or(&request.settings);
         naming.fill(&mut request);
         wishes.fill(&mut request);
         new_range.fill(&mut request);
         request
+    }
+
+    /// The same from another working directory.
+    pub(super) fn with_absolute_paths(mut self) -> Self {
+        for claim in &mut self.second.claim {
+            // Without a working directory it stays what it is, and is refused.
+            if let Ok(path) = std::path::absolute(&*claim) {
+                *claim = path;
+            }
+        }
+        self
     }
 }
 
@@ -185,17 +210,15 @@ fn variable(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::{ScopeKind, ServiceSettings},
-        ports::Port,
-    };
+    use crate::{config::ScopeKind, ports::Port};
     use clap::{Args, FromArgMatches};
 
     fn request(line: &str) -> Result<Request, String> {
         let command = Arguments::augment_args(clap::Command::new("run").no_binary_name(true));
         let words = line.split(' ').filter(|word| !word.is_empty());
         let matches = command.try_get_matches_from(words).map_err(|error| error.to_string())?;
-        Ok(Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())?.into())
+        let typed = Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+        Ok(typed.onto(Request::default()))
     }
 
     /// The line, with a command behind it, asks for that and nothing else.
@@ -235,6 +258,10 @@ mod tests {
         check("--claim data --claim more", |request| {
             request.claims = vec![PathBuf::from("data"), PathBuf::from("more")];
         });
+        check("--after db --after api/x@shop", |request| {
+            let reference = |text: &str| After::Reference(text.to_owned());
+            request.after = vec![reference("db"), reference("api/x@shop")];
+        });
         check("-d", |request| request.detach = true);
         check("--stdin null", |request| request.stdin_null = true);
         check("--raw --dry-run", |request| (request.raw, request.dry_run) = (true, true));
@@ -272,6 +299,36 @@ mod tests {
     }
 
     #[test]
+    fn flags_win_over_what_a_service_says() {
+        let service = || Request {
+            service_type: Some("dev".parse().unwrap()),
+            id: Some("web".parse().unwrap()),
+            if_running: IfRunning::Fail,
+            stdin_null: true,
+            wish: crate::decision::port::Wish {
+                exact: Some(Port::known(3000)),
+                ..Default::default()
+            },
+            command: vec!["vite".to_owned()],
+            ..Request::default()
+        };
+        let laid_over = |line: &str| {
+            let command = Arguments::augment_args(clap::Command::new("run").no_binary_name(true));
+            let matches = command.try_get_matches_from(line.split(' ')).unwrap();
+            Arguments::from_arg_matches(&matches).unwrap().onto(service())
+        };
+        assert_eq!(format!("{:?}", laid_over("web")), format!("{:?}", service()));
+        let other = laid_over("web -i x --if-running attach --stdin inherit --prefer 3001 -e A=1");
+        assert_eq!((other.id, other.service_type), ("x".parse().ok(), "dev".parse().ok()));
+        assert_eq!((other.if_running, other.stdin_null), (IfRunning::Attach, false));
+        assert_eq!((other.wish.exact, other.wish.prefer), (None, vec![Port::known(3001)]));
+        assert_eq!(
+            (&other.command[..], &other.settings.env["A"][..]),
+            (&["vite".to_owned()][..], "1")
+        );
+    }
+
+    #[test]
     fn what_is_behind_the_two_dashes_is_the_commands() {
         let found = request("-t ai -- python -m http.server --port {port} -- -t x").unwrap();
         let expected = ["python", "-m", "http.server", "--port", "{port}", "--", "-t", "x"];
@@ -294,6 +351,8 @@ mod tests {
             ("--health-retries 0 -- true", "'0'"),
             ("-e =x -- true", "NAME=TEMPLATE"),
             ("--ports a,a -- true", "given twice"),
+            ("web -- true", "cannot be used with"),
+            ("web api", "unexpected argument"),
             ("--restart sometimes -- true", "on-failure"),
         ] {
             let error = request(line).expect_err(line);
