@@ -15,7 +15,10 @@ pub const TABLE: &[(&str, &str)] = &[
     ("0", "done; of `run`: its command ended with 0"),
     ("2", "bad usage: what was typed makes no sense"),
     ("69", "no free port, or the one that was asked for is taken"),
-    ("75", "blocked: another instance is in the way, or it runs already"),
+    (
+        "75",
+        "blocked: another instance is in the way, runs already, or has to run first and does not",
+    ),
     ("78", "bad configuration, or a new range that nobody agreed to"),
     ("124", "not ready, or not over, in time"),
     ("125", "styxy itself failed"),

@@ -64,7 +64,12 @@ impl Host {
 
     /// A service by its name, as a request from its own place.
     pub fn service(&self, services: &Services, name: &str) -> Result<Prepared, Error> {
-        let service = services.find(name)?;
+        let service = services.find(name).map_err(|error| match error {
+            Error::Usage { message, hint: Some(hint) } => {
+                Error::Usage { message, hint: Some(format!("{hint} (a command stands behind --)")) }
+            }
+            error => error,
+        })?;
         let place = self.place_of(services, service)?;
         let mut request = request(services, service);
         for after in &service.after {
@@ -165,7 +170,7 @@ impl Services {
             let known: Vec<&str> = self.names().collect();
             Error::Usage {
                 message: format!("no service is called `{}`", name.escape_debug()),
-                hint: Some(format!("{}; a command stands behind --", suggestion(name, &known))),
+                hint: Some(suggestion(name, &known)),
             }
         })
     }

@@ -33,3 +33,4 @@ mod second_run;
 mod servers;
 mod signals;
 mod terminal;
+mod up;
