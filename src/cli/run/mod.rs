@@ -53,7 +53,7 @@ impl Verb for Arguments {
 
 /// A service of the project, with what flags say otherwise; from now on, in its place.
 fn named(host: &mut Host, service: String, flags: Arguments) -> Result<Request, Error> {
-    let flags = flags.with_absolute_paths();
+    let flags = flags.typed_in(&host.place.cwd);
     let services = host.services()?;
     let Prepared { request, place } = host.service(&services, &service)?;
     host.enter(place)?;

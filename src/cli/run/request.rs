@@ -10,7 +10,10 @@ use crate::{
     },
     operations::{after::After, plan::Request},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The hidden flag by which `up` starts the supervisor of a service: its own pid behind it.
 pub(in crate::cli) const UNDER_UP: &str = "under-up";
@@ -186,13 +189,10 @@ impl Arguments {
         request
     }
 
-    /// The same from another working directory.
-    pub(super) fn with_absolute_paths(mut self) -> Self {
+    /// The same with paths that mean what they mean here, wherever the command will run.
+    pub(super) fn typed_in(mut self, cwd: &Path) -> Self {
         for claim in &mut self.second.claim {
-            // Without a working directory it stays what it is, and is refused.
-            if let Ok(path) = std::path::absolute(&*claim) {
-                *claim = path;
-            }
+            *claim = cwd.join(&*claim);
         }
         self
     }
