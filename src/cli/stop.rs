@@ -1,10 +1,11 @@
 //! `styxy stop`: returns when the whole tree is gone.
 
 use super::{
-    arguments::{Session, Verb},
+    arguments::{Session, Verb, duration},
     output,
 };
-use crate::operations::{Error, view::Answer};
+use crate::operations::{Error, stop::Haste, view::Answer};
+use std::time::Duration;
 
 /// Stop an instance, its whole process tree
 ///
@@ -19,6 +20,9 @@ pub(super) struct Arguments {
     /// All that run; those that wait to take a place are sent away first
     #[arg(short, long)]
     all: bool,
+    /// How long the tree may take before it is killed, in place of the time that it was started with
+    #[arg(short, long, value_name = "TIME", value_parser = duration, conflicts_with = "kill")]
+    timeout: Option<Duration>,
     /// Kill at once, without a stop signal
     #[arg(short, long)]
     kill: bool,
@@ -28,9 +32,14 @@ impl Verb for Arguments {
     fn perform(self, session: &Session) -> Result<i32, Error> {
         let host = session.host()?;
         let tell = |sentence: &str| session.tell(sentence);
+        let haste = match self.timeout {
+            _ if self.kill => Haste::Kill,
+            Some(grace) => Haste::Within(grace),
+            None => Haste::None,
+        };
         match &self.reference {
-            Some(reference) => output::done(&host.stop(reference, self.kill, &tell)?, session)?,
-            None => done_all(&host.stop_all(self.kill, &tell)?, session)?,
+            Some(reference) => output::done(&host.stop(reference, haste, &tell)?, session)?,
+            None => done_all(&host.stop_all(haste, &tell)?, session)?,
         }
         Ok(0)
     }

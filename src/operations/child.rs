@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     decision::template::{self, Values},
+    os::notify,
     registry::{InstanceName, LockId, NamedPort},
 };
 use std::{
@@ -33,6 +34,8 @@ pub(super) struct Given<'a> {
     pub(super) name: &'a InstanceName,
     pub(super) ports: &'a [NamedPort],
     pub(super) lock_id: &'a LockId,
+    /// Where it says how it is, if it is asked to.
+    pub(super) notify: Option<&'a str>,
 }
 
 /// The command of a request, for the lease that it has got.
@@ -83,6 +86,7 @@ fn styxys_own(given: &Given<'_>) -> Vec<(String, String)> {
         ("STYXY_URL".to_owned(), template::url(HOST, port)),
         ("STYXY_LOCK_ID".to_owned(), given.lock_id.to_string()),
     ];
+    own.extend(given.notify.map(|name| (notify::VARIABLE.to_owned(), name.to_owned())));
     let named = given.ports.iter().filter(|named| !named.name.is_empty());
     own.extend(named.map(|named| (variable(&named.name), named.port.to_string())));
     own

@@ -51,7 +51,17 @@ impl Host {
 
     /// Stops what a dead supervisor left, then lets its row go. The row is held meanwhile.
     pub(super) fn end_leftovers(&self, held: Held, tell: &Tell<'_>) -> Result<(), Error> {
-        let mut held = self.stop_leftovers(held)?;
+        self.end_leftovers_within(held, None, tell)
+    }
+
+    /// The same with a grace in place of the one that the instance was started with.
+    pub(super) fn end_leftovers_within(
+        &self,
+        held: Held,
+        grace: Option<Duration>,
+        tell: &Tell<'_>,
+    ) -> Result<(), Error> {
+        let mut held = self.stop_leftovers(held, grace)?;
         let world = self.world();
         held.remove_files();
         self.transact(tell, &world, |registry, remarks| {
@@ -61,10 +71,15 @@ impl Host {
     }
 
     /// Stops what a dead supervisor left. Its row is held by the files that come back.
-    pub(super) fn stop_leftovers(&self, mut held: Held) -> Result<Held, Error> {
+    pub(super) fn stop_leftovers(
+        &self,
+        mut held: Held,
+        grace: Option<Duration>,
+    ) -> Result<Held, Error> {
         let Some(record) = self.store.run().read(held.lock_id()) else { return Ok(held) };
         let signal = Signal::try_from(record.details.stop_signal).unwrap_or(Signal::SIGTERM);
-        let grace = Duration::from_millis(record.details.stop_timeout_ms);
+        let own = Duration::from_millis(record.details.stop_timeout_ms);
+        let grace = grace.unwrap_or(own);
         match leftovers::stop_leftovers(&mark(&record), signal, grace) {
             Ok(()) => {
                 held.update(|vitals| vitals.over = true);

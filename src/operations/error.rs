@@ -2,7 +2,7 @@
 //!
 //! A kind maps to an exit code in `cli::exit_code` and to a status in the HTTP face, nowhere else.
 
-use super::{consent::Proposal, refused::Refused, view::View};
+use super::{consent::Proposal, readiness::PORT_HINT, refused::Refused, view::View};
 use crate::{
     config::{ConfigError, NameError},
     decision::{retire::UndoRefusal, template::TemplateError},
@@ -121,6 +121,8 @@ pub enum Error {
         seconds: u64,
         /// What was seen instead.
         why: String,
+        /// It listens on another port than its own.
+        elsewhere: bool,
         /// The last lines of its log.
         log: Vec<String>,
     },
@@ -303,6 +305,7 @@ impl Error {
             Self::Undo(refusal) => Some(refusal.hint()),
             Self::ClaimHeld { .. } => Some("queue for it with --if-running wait".to_owned()),
             Self::NotFound { .. } => Some("check its spelling and PATH".to_owned()),
+            Self::NotReady { elsewhere: true, .. } => Some(PORT_HINT.to_owned()),
             Self::NotReady { .. } => Some(
                 "give it more time with --ready-timeout, or say with --ready how it gets ready"
                     .to_owned(),

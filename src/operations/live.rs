@@ -8,7 +8,9 @@ use super::{
     lease::Leased,
     plan::{Plan, Request},
     ports::strangers,
+    readiness::{self, Means},
     run::{Lived, Report, Said},
+    stop::survivors,
     view::{Answer, named_ports, url},
 };
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
         clock,
         interrupts::Interrupts,
         logs, memory,
+        notify::NotifySocket,
         signals::Signals,
         spawn::{Input, Others, Output, Spawn, SpawnError},
     },
@@ -24,11 +27,10 @@ use crate::{
     registry::{Ending, Lease, Overlay},
     supervisor::{
         Lesson, Outcome, Policy, Progress, Reservation, WhenLate,
-        driver::{self, Life, LogCheck, Setup, Stage},
+        driver::{self, Insight, Life, LogCheck, Setup, Stage},
         line::Callers,
     },
 };
-use regex_automata::meta::Regex;
 use std::{cell::RefCell, fs::File, os::fd::AsFd, path::Path};
 
 /// So many lines of a log are shown when what wrote it failed.
@@ -71,8 +73,7 @@ impl Host {
             leased.held.leave_files();
             drop(leased);
             callers.tell_outcome(&outcome);
-            let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
-            return Err(Error::Stuck { name: shown.name, survivors: pids.join(", ") });
+            return Err(Error::Stuck { name: shown.name, survivors: survivors(pids) });
         }
         self.give_back(leased, &Ended::of(&life), report);
         callers.tell_outcome(&outcome);
@@ -91,27 +92,12 @@ impl Host {
     }
 
     fn prepare(&self, plan: &Plan, request: &Request, leased: &Leased) -> Result<Prepared, Error> {
-        let ready = plan.settings.ready.as_ref().unwrap_or(&ReadyCheck::Tcp);
-        let pattern = match ready {
-            ReadyCheck::Log(pattern) if request.detach => Some(regex(pattern)?),
-            ReadyCheck::Log(_) => {
-                return Err(Error::Usage {
-                    message: "readiness by a line of the log needs a log".to_owned(),
-                    hint: Some("run it with -d, so that its output goes to one".to_owned()),
-                });
-            }
-            ReadyCheck::Notify => {
-                return Err(Error::Usage {
-                    message: "readiness `notify` is not supported yet".to_owned(),
-                    hint: Some("use tcp, http:/path, exec:CMD, log:REGEX or none".to_owned()),
-                });
-            }
-            ReadyCheck::Tcp | ReadyCheck::Http(_) | ReadyCheck::Exec(_) | ReadyCheck::None => None,
-        };
+        let means = Means::of(plan, request)?;
         let lock_id = leased.held.lock_id();
-        let given = Given { name: &leased.name, ports: &leased.ports, lock_id };
-        let log = if request.detach { Some(self.open_log(&leased.name)?) } else { None };
-        Ok(Prepared { child: child(plan, request, &given)?, log, pattern })
+        let notify = means.notify.as_ref().map(NotifySocket::name);
+        let given = Given { name: &leased.name, ports: &leased.ports, lock_id, notify };
+        let log = if request.keeps_log() { Some(self.open_log(&leased.name)?) } else { None };
+        Ok(Prepared { child: child(plan, request, &given)?, log, means })
     }
 
     /// Gives the lease back, or hands it on to the successor. What is left undone by a full disk is done by
@@ -157,7 +143,7 @@ impl Host {
 struct Prepared {
     child: Child,
     log: Option<File>,
-    pattern: Option<Regex>,
+    means: Means,
 }
 
 /// What the registry is told of a life.
@@ -191,6 +177,7 @@ struct Shown {
     name: String,
     port: Port,
     answer: Answer,
+    ready: ReadyCheck,
     ready_seconds: u64,
     log: Option<std::path::PathBuf>,
 }
@@ -219,6 +206,7 @@ impl Shown {
             name: leased.name.to_string(),
             port,
             answer,
+            ready: plan.settings.ready.clone().unwrap_or(ReadyCheck::Tcp),
             ready_seconds: ready_timeout.as_secs(),
             log: Some(host.log_path(&leased.name)),
         }
@@ -233,14 +221,9 @@ impl Shown {
         log.and_then(|log| logs::tail(log, LOG_LINES).ok()).unwrap_or_default()
     }
 
-    /// Why it is not ready, as far as that can be seen.
-    fn why_unready(&self) -> String {
-        let others = strangers(self.port);
-        if others.is_empty() {
-            format!("nothing listens on {}", self.port)
-        } else {
-            format!("{} holds {}", others.join(", "), self.port)
-        }
+    /// Why it is not ready, as far as that was seen.
+    fn why_unready(&self, insight: &Insight) -> String {
+        readiness::why_unready(&self.ready, self.port, insight)
     }
 }
 
@@ -255,14 +238,14 @@ fn supervised(
 ) -> Result<Life, Error> {
     let Child { program, arguments, environment } = &prepared.child;
     let says_ready =
-        |line: &str| prepared.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
-    let log = shown.log.as_deref().filter(|_| prepared.pattern.is_some());
+        |line: &str| prepared.means.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
+    let log = shown.log.as_deref().filter(|_| prepared.means.pattern.is_some());
     let mut pid = None;
-    let mut tell = |progress: &Progress| {
+    let mut tell = |progress: &Progress, insight: &Insight| {
         if let Progress::Started { pid: started } = progress {
             pid = Some(*started);
         }
-        if let Some(said) = said(progress, pid, shown) {
+        if let Some(said) = said(progress, insight, pid, shown) {
             report(said);
         }
     };
@@ -281,6 +264,7 @@ fn supervised(
         callers,
         stage: if request.detach { Stage::Background } else { Stage::Foreground },
         log: log.map(|path: &Path| LogCheck { path, says_ready: &says_ready }),
+        notify: prepared.means.notify.as_ref(),
         report: &mut tell,
         before_rest: &mut memory::give_back,
     };
@@ -308,16 +292,21 @@ fn policy(plan: &Plan, request: &Request, leased: &mut Leased) -> Policy {
     }
 }
 
-fn said(progress: &Progress, pid: Option<i32>, shown: &Shown) -> Option<Said> {
+fn said(progress: &Progress, insight: &Insight, pid: Option<i32>, shown: &Shown) -> Option<Said> {
     let name = || shown.name.clone();
     match progress {
         Progress::Started { .. } => Some(Said::Started { answer: shown.with_pid(pid) }),
         Progress::Ready { .. } => Some(Said::Ready { answer: shown.with_pid(pid) }),
         Progress::NotReadyYet { after, .. } => {
-            Some(Said::Late { name: name(), seconds: after.as_secs(), why: shown.why_unready() })
+            let mut why = shown.why_unready(insight);
+            if !insight.elsewhere.is_empty() {
+                why.push_str(&format!("; {}", readiness::PORT_HINT));
+            }
+            Some(Said::Late { name: name(), seconds: after.as_secs(), why })
         }
         Progress::Unhealthy { failures } => {
-            Some(Said::Unhealthy { name: name(), failures: *failures })
+            let why = insight.failure.clone();
+            Some(Said::Unhealthy { name: name(), failures: *failures, why })
         }
         Progress::Healthy => Some(Said::Healthy { name: name() }),
         Progress::Restarting { code, delay } => {
@@ -328,9 +317,8 @@ fn said(progress: &Progress, pid: Option<i32>, shown: &Shown) -> Option<Said> {
             shown.name, shown.port
         ))),
         Progress::Stuck { pids } => {
-            let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
-            let why = format!("{} survived KILL", pids.join(", "));
-            Some(Said::GaveUp { name: name(), why })
+            let text = "survived KILL; its port stays leased until they are gone";
+            Some(Said::Notice(format!("{}: {} {text}", shown.name, survivors(pids))))
         }
     }
 }
@@ -349,7 +337,8 @@ fn told(
         Outcome::NotReady => Err(Error::NotReady {
             name,
             seconds: shown.ready_seconds,
-            why: shown.why_unready(),
+            why: shown.why_unready(&life.insight),
+            elsewhere: !life.insight.elsewhere.is_empty(),
             log: if request.detach { shown.log_lines() } else { Vec::new() },
         }),
         Outcome::PortStolen => Ok(Lived::Stolen(Error::Stolen {
@@ -366,17 +355,32 @@ fn told(
             Ok(Lived::Over(code))
         }
         Outcome::CrashLoop { code, ends } => {
-            report(Said::GaveUp { name, why: format!("it ended {ends} times in a row") });
-            Ok(Lived::Over(code))
+            let why = format!("it ended {ends} times in a row, the last time with {code}");
+            gave_up(name, code, why, unready, shown, report)
         }
         Outcome::RestartsUsedUp { code, restarts } => {
-            report(Said::GaveUp { name, why: format!("it was started again {restarts} times") });
-            Ok(Lived::Over(code))
+            let why = format!(
+                "it was started again {restarts} times, and ended the last time with {code}"
+            );
+            gave_up(name, code, why, unready, shown, report)
         }
-        Outcome::Stuck { pids } => {
-            let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
-            Err(Error::Stuck { name, survivors: pids.join(", ") })
-        }
+        Outcome::Stuck { pids } => Err(Error::Stuck { name, survivors: survivors(&pids) }),
+    }
+}
+
+/// It is not started again. Who waits in front of a detached run for it to be ready is told so as an error.
+fn gave_up(
+    name: String,
+    code: i32,
+    why: String,
+    unready: bool,
+    shown: &Shown,
+    report: &mut Report<'_>,
+) -> Result<Lived, Error> {
+    report(Said::GaveUp { name: name.clone(), why });
+    match unready {
+        true => Err(Error::EndedEarly { name, code, log: shown.log_lines() }),
+        false => Ok(Lived::Over(code)),
     }
 }
 
@@ -392,11 +396,4 @@ fn refused(refusal: Option<SpawnError>) -> Error {
             source: std::io::Error::other("no reason was given"),
         },
     }
-}
-
-fn regex(pattern: &str) -> Result<Regex, Error> {
-    Regex::new(pattern).map_err(|error| Error::Usage {
-        message: format!("`{}` is not a regular expression: {error}", pattern.escape_debug()),
-        hint: None,
-    })
 }

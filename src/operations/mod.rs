@@ -25,6 +25,7 @@ pub mod plan;
 mod port_table;
 mod ports;
 pub mod ranges;
+mod readiness;
 pub mod refused;
 pub mod release;
 pub mod run;

@@ -33,7 +33,7 @@ impl Host {
         if !alive || !is_same_name(outer, plan, request) {
             return Ok(());
         }
-        let given = Given { name: &outer.name, ports: &outer.ports, lock_id };
+        let given = Given { name: &outer.name, ports: &outer.ports, lock_id, notify: None };
         let Child { program, arguments, environment } = child(plan, request, &given)?;
         Err(failed(exec::become_program(&program, &arguments, &environment), request))
     }

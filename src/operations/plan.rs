@@ -61,6 +61,13 @@ pub struct Request {
     pub command: Vec<String>,
 }
 
+impl Request {
+    /// Whether the command's output goes to a log, where its lines can be read.
+    pub fn keeps_log(&self) -> bool {
+        self.detach
+    }
+}
+
 /// A request, completed.
 pub struct Plan {
     /// The type.

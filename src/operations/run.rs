@@ -8,6 +8,7 @@ use super::{
     host::Host,
     lease::{InHand, Leased, Turn},
     plan::{Plan, Request},
+    readiness,
     view::{Answer, MadeRange},
 };
 use crate::{
@@ -117,6 +118,8 @@ pub enum Said {
         name: String,
         /// So many in a row.
         failures: u32,
+        /// Why the last one did, if that was seen.
+        why: Option<String>,
     },
     /// Its liveness check passes again.
     Healthy {
@@ -156,6 +159,9 @@ impl Host {
             return Ok(0);
         }
         self.become_nested(&plan, request, &tell)?;
+        if request.keeps_log() {
+            readiness::pattern(&plan, request)?;
+        }
         let mut interrupts = None;
         if !request.after.is_empty() {
             let taken = &*interrupts.insert(take_interrupts()?);
@@ -226,7 +232,7 @@ impl Story<'_> {
             }
             Turn::Reclaim { name, held } => {
                 report(Said::Notice(format!("stopping what a killed {name} has left")));
-                self.hand.reclaimed = Some(host.stop_leftovers(held)?);
+                self.hand.reclaimed = Some(host.stop_leftovers(held, None)?);
                 Ok(Joined::Again)
             }
         }

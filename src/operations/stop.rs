@@ -1,4 +1,6 @@
 //! `stop`: ask a supervisor to end its instance, and wait until the whole tree is gone.
+//!
+//! How a tree is ended is the supervisor's business. What a dead one left is ended by `cleanup`.
 
 use super::{
     error::Error,
@@ -13,10 +15,10 @@ use crate::{
         user,
         wait_set::{Interest, WaitSet},
     },
-    registry::{Holder, LockId},
+    registry::{Holder, LockId, ReferenceError},
     store::run_dir::Held,
     supervisor::{
-        Outcome,
+        Outcome, Phase,
         line::{Heard, Line},
         message::{FromClient, ToClient},
     },
@@ -25,14 +27,39 @@ use std::time::Duration;
 
 /// A supervisor that has told the outcome has nothing left to do but to exit.
 const EXIT_MAX: Duration = Duration::from_secs(1);
+/// Who was stuck gets another KILL, and may have come free; so long is waited for that.
+const STUCK_MAX: Duration = Duration::from_secs(1);
 
-/// The supervisor is gone too when `stop` returns.
-fn wait_for_exit(supervisor: &Option<Handle>) {
-    if let Some(supervisor) = supervisor {
-        let mut set = WaitSet::new();
-        set.add((), supervisor, Interest::Readable);
-        // That it takes longer, or cannot be told, changes nothing for the instance.
-        let _ = set.wait(Some(clock::now() + EXIT_MAX)).map(Iterator::count);
+/// How much time a tree gets to end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// As much as its own settings say.
+    None,
+    /// So much.
+    Within(Duration),
+    /// None: KILL at once.
+    Kill,
+}
+
+impl Haste {
+    /// The grace that it stands for, if it is not the instance's own.
+    pub(super) fn grace(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::Within(grace) => Some(grace),
+            Self::Kill => Some(Duration::ZERO),
+        }
+    }
+
+    fn wish(self) -> FromClient {
+        match self {
+            Self::None => FromClient::Stop { kill: false, timeout_ms: None },
+            Self::Kill => FromClient::Stop { kill: true, timeout_ms: None },
+            Self::Within(grace) => FromClient::Stop {
+                kill: false,
+                timeout_ms: Some(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+            },
+        }
     }
 }
 
@@ -45,9 +72,78 @@ struct Target {
     dead: Option<Held>,
 }
 
+/// A stop that was asked for.
+struct Stopping {
+    view: View,
+    lock_id: LockId,
+    haste: Haste,
+    stage: Stage,
+}
+
+/// How far it is.
+enum Stage {
+    /// Its supervisor was asked.
+    Asked { line: Line, supervisor: Option<Handle> },
+    /// It is dead, and what it left is to be ended.
+    Dead(Held),
+    /// Its supervisor ends just now, or somebody ends what a dead one left.
+    Ending,
+}
+
 impl Host {
-    /// Stops the instance that a user means. `kill`: at once, without grace.
-    pub fn stop(&self, reference: &str, kill: bool, tell: &Tell<'_>) -> Result<Answer, Error> {
+    /// Stops the instance that a user means.
+    pub fn stop(&self, reference: &str, haste: Haste, tell: &Tell<'_>) -> Result<Answer, Error> {
+        let stopping = self.begin_stop(reference, haste, tell)?;
+        self.finish_stop(stopping, tell)
+    }
+
+    /// Stops everything that runs, standbys first, and all at the same time. One that cannot be stopped keeps
+    /// none of the others from being so.
+    pub fn stop_all(&self, haste: Haste, tell: &Tell<'_>) -> Result<Vec<Answer>, Error> {
+        let running =
+            self.list(tell)?.instances.into_iter().filter(|view| view.supervisor_pid.is_some());
+        let running: Vec<View> = running.collect();
+        for view in &running {
+            if let Ok(lock_id) = view.lock_id.parse()
+                && let Ok(mut line) = Line::connect(self.store.run().as_fd(), &lock_id)
+            {
+                // Heard once they are dismissed; whoever is gone meanwhile needs no dismissal.
+                let _ = line.ask(FromClient::Dismiss).and_then(|()| line.listen(None, None));
+            }
+        }
+        let begun: Vec<_> =
+            running.iter().map(|view| self.begin_stop(&view.lock_id, haste, tell)).collect();
+        let mut answers = Vec::new();
+        let mut failure = None;
+        for stopping in begun {
+            match stopping.and_then(|stopping| self.finish_stop(stopping, tell)) {
+                Ok(answer) => answers.push(answer),
+                // It has ended meanwhile, perhaps with one whose tree it was in.
+                Err(Error::Reference(ReferenceError::Unknown(_))) => {}
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(answers), Err)
+    }
+
+    /// Ends the instance that a successor replaces.
+    pub(super) fn end(&self, lock_id: &LockId) -> Result<(), Error> {
+        match self.view_of(lock_id, &|_| {})? {
+            Some(view) => {
+                let stopping = self.ask_to_stop(view, lock_id.clone(), Haste::None)?;
+                self.finish_stop(stopping, &|_| {}).map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for the stop, and does not wait for its end.
+    fn begin_stop(
+        &self,
+        reference: &str,
+        haste: Haste,
+        tell: &Tell<'_>,
+    ) -> Result<Stopping, Error> {
         let world = self.world();
         let target = self.transact(tell, &world, |registry, remarks| {
             let instance = self.find(registry, reference)?;
@@ -75,84 +171,111 @@ impl Host {
         if reserved {
             return Err(Error::NotRunning { view: Box::new(view) });
         }
-        if let Some(held) = dead {
-            self.end_leftovers(held, tell)?;
-            let message = format!("stopped what {} had left", view.full_name());
-            return Ok(view.answer(message));
-        }
-        self.ask_to_stop(view, &lock_id, kill, tell)
-    }
-
-    /// Stops everything that runs, standbys first.
-    pub fn stop_all(&self, kill: bool, tell: &Tell<'_>) -> Result<Vec<Answer>, Error> {
-        let running =
-            self.list(tell)?.instances.into_iter().filter(|view| view.supervisor_pid.is_some());
-        let running: Vec<View> = running.collect();
-        for view in &running {
-            if let Ok(lock_id) = view.lock_id.parse()
-                && let Ok(mut line) = Line::connect(self.store.run().as_fd(), &lock_id)
-            {
-                // Heard once they are dismissed; whoever is gone meanwhile needs no dismissal.
-                let _ = line.ask(FromClient::Dismiss).and_then(|()| line.listen(None, None));
-            }
-        }
-        running.into_iter().map(|view| self.stop(&view.lock_id.clone(), kill, tell)).collect()
-    }
-
-    /// Ends the instance that a successor replaces.
-    pub(super) fn end(&self, lock_id: &LockId) -> Result<(), Error> {
-        match self.view_of(lock_id, &|_| {})? {
-            Some(view) => self.ask_to_stop(view, lock_id, false, &|_| {}).map(drop),
-            None => Ok(()),
+        match dead {
+            Some(held) => Ok(Stopping { view, lock_id, haste, stage: Stage::Dead(held) }),
+            None => self.ask_to_stop(view, lock_id, haste),
         }
     }
 
-    fn ask_to_stop(
-        &self,
-        view: View,
-        lock_id: &LockId,
-        kill: bool,
-        tell: &Tell<'_>,
-    ) -> Result<Answer, Error> {
-        let broken = |source| Error::System { deed: "talk to the supervisor", source };
-        let Ok(mut line) = Line::connect(self.store.run().as_fd(), lock_id) else {
-            self.store.run().until_free(lock_id)();
-            let message = format!("{} has ended", view.full_name());
-            return Ok(view.answer(message));
+    fn ask_to_stop(&self, view: View, lock_id: LockId, haste: Haste) -> Result<Stopping, Error> {
+        let Ok(mut line) = Line::connect(self.store.run().as_fd(), &lock_id) else {
+            return Ok(Stopping { view, lock_id, haste, stage: Stage::Ending });
         };
-        let record = self.store.run().read(lock_id);
+        let record = self.store.run().read(&lock_id);
         let supervisor = record.map(|record| record.details.supervisor);
         let supervisor = supervisor.and_then(|it| Handle::open(&it).ok().flatten());
-        line.ask(FromClient::Stop { kill }).map_err(broken)?;
-        loop {
-            match line.listen(None, None).map_err(broken)? {
-                Heard::Said(ToClient::Outcome { outcome: Outcome::Stuck { pids }, .. }) => {
-                    let pids: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
-                    return Err(Error::Stuck {
-                        name: view.full_name(),
-                        survivors: pids.join(", "),
-                    });
-                }
-                Heard::Said(ToClient::Outcome { .. }) => {
+        line.ask(haste.wish()).map_err(broken)?;
+        Ok(Stopping { view, lock_id, haste, stage: Stage::Asked { line, supervisor } })
+    }
+
+    /// Waits for the end of what was asked for.
+    fn finish_stop(&self, stopping: Stopping, tell: &Tell<'_>) -> Result<Answer, Error> {
+        let Stopping { view, lock_id, haste, stage } = stopping;
+        match stage {
+            Stage::Dead(held) => {
+                self.end_leftovers_within(held, haste.grace(), tell)?;
+                let message = format!("stopped what {} had left", view.full_name());
+                Ok(view.answer(message))
+            }
+            Stage::Ending => {
+                self.store.run().until_free(&lock_id)();
+                let message = format!("{} has ended", view.full_name());
+                Ok(view.answer(message))
+            }
+            Stage::Asked { mut line, supervisor } => match hear_end(&mut line)? {
+                Heeded::Ended => {
                     wait_for_exit(&supervisor);
                     let message =
                         format!("{} stopped, port {} is free again", view.full_name(), view.port);
-                    return Ok(view.answer(message));
+                    Ok(view.answer(message))
                 }
-                Heard::Said(ToClient::Refused) => {
-                    let record = self.store.run().read(lock_id);
+                Heeded::Stuck(pids) => {
+                    Err(Error::Stuck { name: view.full_name(), survivors: survivors(&pids) })
+                }
+                Heeded::Refused => {
+                    let record = self.store.run().read(&lock_id);
                     let owner = record.map_or_else(
                         || "another user".to_owned(),
                         |record| user::name(record.details.uid),
                     );
-                    return Err(Error::NotYours { view: Box::new(view), owner });
+                    Err(Error::NotYours { view: Box::new(view), owner })
                 }
                 // Killed while it was asked: what it left is stopped by asking once more.
-                Heard::HungUp => return self.stop(lock_id.as_str(), kill, tell),
-                Heard::Said(ToClient::Phase(_) | ToClient::Dismissed | ToClient::Unknown)
-                | Heard::Interrupted
-                | Heard::TimedOut => {}
-            }
+                Heeded::Killed => self.stop(lock_id.as_str(), haste, tell),
+            },
         }
     }
+}
+
+/// What came of a request.
+enum Heeded {
+    Ended,
+    /// These have survived KILL.
+    Stuck(Vec<i32>),
+    Refused,
+    /// The supervisor is gone without a word.
+    Killed,
+}
+
+/// Listens until the instance has ended, or will not.
+fn hear_end(line: &mut Line) -> Result<Heeded, Error> {
+    let mut stuck = Vec::new();
+    let mut deadline = None;
+    loop {
+        match line.listen(None, deadline).map_err(broken)? {
+            Heard::Said(ToClient::Outcome { outcome: Outcome::Stuck { pids }, .. }) => {
+                return Ok(Heeded::Stuck(pids));
+            }
+            Heard::Said(ToClient::Outcome { .. }) => return Ok(Heeded::Ended),
+            Heard::Said(ToClient::Phase(standing)) if standing.phase == Phase::Stuck => {
+                stuck = standing.survivors;
+                deadline = deadline.or_else(|| Some(clock::now() + STUCK_MAX));
+            }
+            Heard::TimedOut => return Ok(Heeded::Stuck(stuck)),
+            Heard::Said(ToClient::Refused) => return Ok(Heeded::Refused),
+            Heard::HungUp => return Ok(Heeded::Killed),
+            Heard::Said(ToClient::Phase(_) | ToClient::Dismissed | ToClient::Unknown)
+            | Heard::Interrupted => {}
+        }
+    }
+}
+
+/// The supervisor is gone too when `stop` returns.
+fn wait_for_exit(supervisor: &Option<Handle>) {
+    if let Some(supervisor) = supervisor {
+        let mut set = WaitSet::new();
+        set.add((), supervisor, Interest::Readable);
+        // That it takes longer, or cannot be told, changes nothing for the instance.
+        let _ = set.wait(Some(clock::now() + EXIT_MAX)).map(Iterator::count);
+    }
+}
+
+/// Those who have survived KILL, for a sentence.
+pub(super) fn survivors(pids: &[i32]) -> String {
+    let names: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
+    names.join(", ")
+}
+
+fn broken(source: std::io::Error) -> Error {
+    Error::System { deed: "talk to the supervisor", source }
 }

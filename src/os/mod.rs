@@ -17,6 +17,7 @@ pub mod leftovers;
 pub mod listeners;
 pub mod logs;
 pub mod memory;
+pub mod notify;
 pub mod port_probe;
 pub mod process;
 pub mod signals;

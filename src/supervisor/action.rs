@@ -18,6 +18,8 @@ pub enum Action {
     AbandonCheck,
     /// See who serves the port; answered by `PortSeen`.
     LookAtPort,
+    /// See where the instance listens instead of its port, for those who are told that it is late.
+    LookElsewhere,
     /// Pass a signal on to the leader, or to the listener when the leader has ended.
     PassOn(Signal),
     /// Send the signal to the leader's process group.

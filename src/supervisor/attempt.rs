@@ -30,6 +30,8 @@ pub(super) struct Attempt {
     pub(super) stranger: bool,
     /// When it is late, until that was noticed.
     late_at: Option<Instant>,
+    /// The same without the time that it asked for.
+    late_first: Option<Instant>,
     /// It was late once.
     late: bool,
     pace: Pace,
@@ -67,9 +69,10 @@ pub(super) enum Due {
 }
 
 impl Attempt {
-    /// One that begins now.
-    pub(super) fn new(policy: &Policy, now: Instant) -> Self {
+    /// One that begins now. `ready_by`: when it has to be ready, if not within its own time-out.
+    pub(super) fn new(policy: &Policy, ready_by: Option<Instant>, now: Instant) -> Self {
         let checks = policy.ready != ReadyCheck::None;
+        let late_at = checks.then(|| ready_by.unwrap_or(now + policy.ready_timeout));
         Self {
             began: now,
             ready_since: None,
@@ -78,7 +81,8 @@ impl Attempt {
             ending: None,
             passed_on: None,
             stranger: false,
-            late_at: checks.then(|| now + policy.ready_timeout),
+            late_at,
+            late_first: late_at,
             late: false,
             pace: match policy.ready {
                 // Two speak up by themselves, the third has nothing to say.
@@ -130,6 +134,17 @@ impl Attempt {
         self.ready_since = Some(now);
         self.late_at = None;
         self.plan_check(policy, now);
+    }
+
+    /// It wants so much time from now. A later word of that kind replaces an earlier one.
+    pub(super) fn give_time(&mut self, more: Duration, now: Instant) {
+        let least = self.late_first;
+        self.late_at = self.late_at.and(least).map(|least| least.max(now + more));
+    }
+
+    /// When it is late, until that was noticed.
+    pub(super) fn late_at(&self) -> Option<Instant> {
+        self.late_at
     }
 
     /// That it is late has been noticed, and need not be again.

@@ -4,6 +4,7 @@
 
 use super::readiness::{Finding, PortSight};
 use crate::config::StopSignal;
+use std::time::Duration;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,10 @@ pub enum Event {
     CheckEnded(Finding),
     /// The program itself said `READY=1`, or a line of its output said so.
     SaidReady,
+    /// The program said `STOPPING=1`: it is about to end by itself.
+    SaidStopping,
+    /// The program wants so much time from now, at least, for what it is doing.
+    MoreTime(Duration),
     /// Who serves the port.
     PortSeen(PortSight),
     /// A signal was sent to styxy.
@@ -47,6 +52,8 @@ pub enum Event {
         /// At once, without grace.
         kill: bool,
     },
+    /// The same, with a grace of their own in place of the instance's.
+    StopWithin(Duration),
     /// Somebody who may asks for a stop and a new start.
     Restart,
     /// The machine's deadline has come.

@@ -364,9 +364,16 @@ mod tests {
     }
 
     fn standing() -> Standing {
-        let phase = Phase::Ready;
-        let (attached, standbys) = (0, 0);
-        Standing { phase, since_boot_ms: 5, port: 80, pid: None, restarts: 0, attached, standbys }
+        Standing {
+            phase: Phase::Ready,
+            since_boot_ms: 5,
+            port: 80,
+            pid: None,
+            restarts: 0,
+            survivors: Vec::new(),
+            attached: 0,
+            standbys: 0,
+        }
     }
 
     fn hear_next(line: &mut Line) -> Heard {

@@ -281,6 +281,7 @@ impl Life {
                     assert!(self.checking, "no check to abandon");
                     self.checking = false;
                 }
+                Action::LookElsewhere => {}
                 Action::LookAtPort => self.events.push_back(Event::PortSeen(self.port())),
                 Action::SignalGroup(signal) => {
                     let leader = self.leader.as_mut().expect("a group is signalled by its leader");

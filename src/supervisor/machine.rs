@@ -45,6 +45,10 @@ pub struct Machine {
     lesson: Lesson,
     restarts: u32,
     first_ready_after: Option<Duration>,
+    /// When it is given up unless it was ready, whatever starts that takes.
+    ready_by: Option<Instant>,
+    /// That it is late for the first time has been said.
+    said_late: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +89,8 @@ impl Turn {
 impl Machine {
     /// A life that begins now, and its first actions.
     pub fn start(policy: Policy, now: Instant) -> (Self, Vec<Action>) {
-        let state = State::Running(Attempt::new(&policy, now));
+        let ready_by = policy.ready_by(now);
+        let state = State::Running(Attempt::new(&policy, ready_by, now));
         let machine = Self {
             policy,
             state,
@@ -93,6 +98,8 @@ impl Machine {
             lesson: Lesson::default(),
             restarts: 0,
             first_ready_after: None,
+            ready_by,
+            said_late: false,
         };
         (machine, vec![Action::Start])
     }
@@ -120,7 +127,7 @@ impl Machine {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Running(attempt) => attempt.deadline(),
-            State::Backoff { until, .. } => Some(*until),
+            State::Backoff { until, .. } => Some(self.ready_by.map_or(*until, |at| at.min(*until))),
             State::Stopping(stop) => stop.deadline(),
             State::Over => None,
         }
@@ -135,6 +142,14 @@ impl Machine {
             State::Backoff { .. } => Phase::Backoff,
             State::Stopping(stop) if stop.is_stuck() => Phase::Stuck,
             State::Stopping(_) | State::Over => Phase::Stopping,
+        }
+    }
+
+    /// What has survived KILL.
+    pub fn survivors(&self) -> &[i32] {
+        match &self.state {
+            State::Stopping(stop) => stop.survivors(),
+            State::Running(_) | State::Backoff { .. } | State::Over => &[],
         }
     }
 
@@ -168,12 +183,18 @@ impl Machine {
             Event::CheckEnded(finding) if attempt.is_checking() => {
                 return self.checked(attempt, finding, turn);
             }
-            Event::SaidReady if attempt.ready_since.is_none() => {
-                if attempt.is_checking() {
-                    turn.act(Action::AbandonCheck);
-                }
-                return self.ready(attempt, turn);
+            Event::SaidReady
+                if self.policy.waits_for_word()
+                    && attempt.ready_since.is_none()
+                    && !attempt.is_checking() =>
+            {
+                // Its word counts as soon as nobody else serves its port.
+                self.check(&mut attempt, turn);
             }
+            Event::SaidStopping if attempt.last_end().is_none() => {
+                return self.ends_by_itself(&attempt, turn);
+            }
+            Event::MoreTime(more) => self.give_time(&mut attempt, more, turn.now),
             Event::PortSeen(sight) => return self.port_seen(attempt, sight, turn),
             // Background jobs of a shell ignore INT, and they are what a leader leaves behind.
             Event::Signal(Signal::INT) if attempt.last_end().is_none() => {
@@ -185,6 +206,10 @@ impl Machine {
             Event::Stop { kill: true } => {
                 return self.stop(&attempt, Why::Asked, Signal::KILL, turn);
             }
+            Event::StopWithin(grace) => {
+                self.policy.stop_timeout = grace;
+                return self.stop(&attempt, Why::Asked, polite, turn);
+            }
             Event::Restart => return self.stop(&attempt, Why::Restart, polite, turn),
             Event::Tick => return self.tick(attempt, turn),
             Event::Signal(signal) => {
@@ -195,9 +220,35 @@ impl Machine {
             | Event::OrphanEnded { tree_left: true }
             | Event::TreeSeen { .. }
             | Event::CheckEnded(_)
-            | Event::SaidReady => {}
+            | Event::SaidReady
+            | Event::SaidStopping => {}
         }
         State::Running(attempt)
+    }
+
+    /// Begins the check that is due.
+    fn check(&self, attempt: &mut Attempt, turn: &mut Turn) {
+        attempt.begin_check(&self.policy, turn.now);
+        turn.act(Action::Check(match attempt.ready_since {
+            None => Check::Readiness,
+            Some(_) => Check::Liveness,
+        }));
+    }
+
+    fn give_time(&mut self, attempt: &mut Attempt, more: Duration, now: Instant) {
+        attempt.give_time(more, now);
+        if self.ready_by.is_some() {
+            self.ready_by = attempt.late_at();
+        }
+    }
+
+    /// It has said that it is about to end. From now on nobody asks how it is, and it has the grace of a stop.
+    fn ends_by_itself(&mut self, attempt: &Attempt, turn: &mut Turn) -> State {
+        if attempt.is_checking() {
+            turn.act(Action::AbandonCheck);
+        }
+        let (ready_for, grace) = (attempt.ready_for(turn.now), self.policy.stop_timeout);
+        State::Stopping(Stop::by_itself(ready_for, grace, turn.now))
     }
 
     fn tick(&mut self, mut attempt: Attempt, turn: &mut Turn) -> State {
@@ -208,13 +259,7 @@ impl Machine {
                 return self.checked(attempt, Finding::Failed, turn);
             }
             Some(Due::Late) => return self.late(attempt, turn),
-            Some(Due::Check) => {
-                attempt.begin_check(&self.policy, turn.now);
-                turn.act(Action::Check(match attempt.ready_since {
-                    None => Check::Readiness,
-                    Some(_) => Check::Liveness,
-                }));
-            }
+            Some(Due::Check) => self.check(&mut attempt, turn),
         }
         State::Running(attempt)
     }
@@ -244,6 +289,7 @@ impl Machine {
         attempt.set_ready(&self.policy, turn.now);
         let after = turn.now - attempt.began;
         self.first_ready_after.get_or_insert(after);
+        (self.ready_by, self.said_late) = (None, false);
         // Without a check nothing was shown.
         if self.policy.ready != ReadyCheck::None {
             self.lesson = match (self.policy.reservation, self.lesson) {
@@ -263,6 +309,7 @@ impl Machine {
     /// after a restart, is better off running.
     fn late(&mut self, mut attempt: Attempt, turn: &mut Turn) -> State {
         attempt.set_late();
+        turn.act(Action::LookElsewhere);
         if self.policy.when_late == WhenLate::Stop && self.first_ready_after.is_none() {
             return self.stop(&attempt, Why::Late, self.policy.stop_signal, turn);
         }
@@ -271,8 +318,10 @@ impl Machine {
             let ending = Ending { who: Who::Leader, end, tree_left: true, at: turn.now };
             return self.ended(attempt, ending, turn);
         }
-        let after = turn.now - attempt.began;
-        turn.report(Progress::NotReadyYet { after, stranger: attempt.stranger });
+        if !std::mem::replace(&mut self.said_late, true) {
+            let after = turn.now - attempt.began;
+            turn.report(Progress::NotReadyYet { after, stranger: attempt.stranger });
+        }
         State::Running(attempt)
     }
 
@@ -367,7 +416,7 @@ impl Machine {
                 self.policy.reservation = Reservation::Without;
                 turn.report(Progress::Retrying { code });
                 turn.act(Action::StartWithoutReservation);
-                State::Running(Attempt::new(&self.policy, turn.now))
+                State::Running(Attempt::new(&self.policy, self.ready_by, turn.now))
             }
             Why::Ended | Why::Unhealthy => self.judge(gone, turn),
         }
@@ -395,9 +444,14 @@ impl Machine {
 
     fn backoff(&mut self, until: Instant, end: End, event: &Event, turn: &mut Turn) -> State {
         match event {
+            Event::Tick if self.ready_by.is_some_and(|at| at <= turn.now) => {
+                turn.end(Outcome::NotReady)
+            }
             Event::Tick if until <= turn.now => self.start_again(turn),
             Event::Restart => self.start_afresh(turn),
-            Event::Stop { .. } => turn.end(Outcome::Stopped { code: end.code() }),
+            Event::Stop { .. } | Event::StopWithin(_) => {
+                turn.end(Outcome::Stopped { code: end.code() })
+            }
             // There is nobody to pass it on to, so it does to styxy what it would have done to the command.
             Event::Signal(signal @ (Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT)) => {
                 turn.end(Outcome::Stopped { code: signal.exit_code() })
@@ -411,6 +465,8 @@ impl Machine {
             | Event::TreeSeen { .. }
             | Event::CheckEnded(_)
             | Event::SaidReady
+            | Event::SaidStopping
+            | Event::MoreTime(_)
             | Event::PortSeen(_) => State::Backoff { until, end },
         }
     }
@@ -418,12 +474,13 @@ impl Machine {
     /// A start that was asked for: what was before does not count.
     fn start_afresh(&mut self, turn: &mut Turn) -> State {
         self.history = History::default();
+        self.ready_by = self.ready_by.and_then(|_| self.policy.ready_by(turn.now));
         self.start_again(turn)
     }
 
     fn start_again(&mut self, turn: &mut Turn) -> State {
         self.restarts = self.restarts.saturating_add(1);
         turn.act(Action::Start);
-        State::Running(Attempt::new(&self.policy, turn.now))
+        State::Running(Attempt::new(&self.policy, self.ready_by, turn.now))
     }
 }

@@ -46,6 +46,9 @@ pub struct Standing {
     pub pid: Option<i32>,
     /// How often the command was started again.
     pub restarts: u32,
+    /// What has survived KILL, when it is stuck.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub survivors: Vec<i32>,
     /// How many are attached.
     #[serde(default)]
     pub attached: usize,
@@ -56,7 +59,7 @@ pub struct Standing {
 
 /// What those who are connected say to a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "camelCase")]
+#[serde(tag = "ask", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum FromClient {
     /// Tell me phases and the outcome: I live and end with the instance.
     Attach,
@@ -67,6 +70,9 @@ pub enum FromClient {
         /// At once, without grace.
         #[serde(default)]
         kill: bool,
+        /// With this grace in place of the instance's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
     },
     /// Stop the instance and start it again. Only the owner or root may.
     Restart,
@@ -118,9 +124,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn standing() -> Standing {
-        let phase = Phase::Ready;
-        let (attached, standbys) = (1, 0);
-        Standing { phase, since_boot_ms: 5, port: 80, pid: None, restarts: 2, attached, standbys }
+        Standing {
+            phase: Phase::Ready,
+            since_boot_ms: 5,
+            port: 80,
+            pid: None,
+            restarts: 2,
+            survivors: Vec::new(),
+            attached: 1,
+            standbys: 0,
+        }
     }
 
     #[test]
@@ -152,7 +165,14 @@ mod tests {
             (write(&ToClient::Phase(standing())), phase),
             (write(&outcome), r#"{"say":"outcome","reason":"ended","code":3,"exitCode":3}"#),
             (write(&FromClient::Attach), r#"{"ask":"attach"}"#),
-            (write(&FromClient::Stop { kill: true }), r#"{"ask":"stop","kill":true}"#),
+            (
+                write(&FromClient::Stop { kill: true, timeout_ms: None }),
+                r#"{"ask":"stop","kill":true}"#,
+            ),
+            (
+                write(&FromClient::Stop { kill: false, timeout_ms: Some(5) }),
+                r#"{"ask":"stop","kill":false,"timeoutMs":5}"#,
+            ),
         ] {
             assert_eq!(String::from_utf8(line).unwrap().trim_end(), expected);
         }
@@ -163,7 +183,8 @@ mod tests {
         let mut lines = Lines::default();
         lines.push(b"{\"ask\":\"dance\",\"how\":1}\n{\"ask\":\"stop\",\"softly\":true}\n");
         assert_eq!(lines.next_message(), Ok(Some(FromClient::Unknown)));
-        assert_eq!(lines.next_message(), Ok(Some(FromClient::Stop { kill: false })));
+        let stop = FromClient::Stop { kill: false, timeout_ms: None };
+        assert_eq!(lines.next_message(), Ok(Some(stop)));
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use crate::config::{
     Liveness, PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck, RestartPolicy,
     STOP_TIMEOUT_DEFAULT, ServiceSettings, StopSignal,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The rules of one life.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,20 @@ pub enum WhenLate {
 }
 
 impl Policy {
+    /// When a life that begins now is given up unless it was ready once, if it is.
+    pub(super) fn ready_by(&self, now: Instant) -> Option<Instant> {
+        let gives_up = self.when_late == WhenLate::Stop && self.ready != ReadyCheck::None;
+        gives_up.then(|| now + self.ready_timeout)
+    }
+
+    /// Whether it tells of itself when it is ready, so that nobody has to ask.
+    pub(super) fn waits_for_word(&self) -> bool {
+        match self.ready {
+            ReadyCheck::Log(_) | ReadyCheck::Notify => true,
+            ReadyCheck::Tcp | ReadyCheck::Http(_) | ReadyCheck::Exec(_) | ReadyCheck::None => false,
+        }
+    }
+
     /// The settings with every default filled in; the rest as in a detached life without a reservation.
     pub fn new(settings: &ServiceSettings, dice: u32) -> Self {
         Self {

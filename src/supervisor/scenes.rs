@@ -84,6 +84,7 @@ impl Scene {
                     self.on(Event::PortSeen(self.port));
                     continue;
                 }
+                Action::LookElsewhere => continue,
                 Action::Start => "start".to_owned(),
                 Action::StartWithoutReservation => "start bare".to_owned(),
                 Action::AbandonCheck => "abandon".to_owned(),

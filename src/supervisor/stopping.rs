@@ -99,6 +99,18 @@ impl Stop {
         stop
     }
 
+    /// The program ends by itself, and has said so: it needs no signal.
+    pub(super) fn by_itself(ready_for: Option<Duration>, grace: Duration, now: Instant) -> Self {
+        Self {
+            why: Why::Ended,
+            ready_for,
+            end: None,
+            ladder: Ladder::begin(grace, now),
+            group_had: None,
+            survivors: Vec::new(),
+        }
+    }
+
     /// Takes in one event. `signal` is what the remains get when the leader has ended.
     pub(super) fn step(&mut self, event: Event, signal: Signal, turn: &mut Turn) -> Progressed {
         match event {
@@ -115,10 +127,16 @@ impl Stop {
             Event::Signal(signal) if self.end.is_none() => turn.act(Action::PassOn(signal)),
             Event::Stop { kill } => {
                 self.why = Why::Asked;
-                if kill {
+                // Whoever is stuck may have come free meanwhile.
+                if kill || self.is_stuck() {
                     self.kill(turn);
                 }
             }
+            Event::StopWithin(grace) => {
+                self.why = Why::Asked;
+                self.ladder.set_grace(grace, turn.now);
+            }
+            Event::MoreTime(more) => self.ladder.give_time(more, turn.now),
             Event::Restart if self.why != Why::Asked => self.why = Why::Restart,
             Event::Tick => match self.ladder.on_time(turn.now) {
                 None => {}
@@ -132,6 +150,7 @@ impl Stop {
             | Event::NotStarted { .. }
             | Event::CheckEnded(_)
             | Event::SaidReady
+            | Event::SaidStopping
             | Event::PortSeen(_)
             | Event::Signal(_)
             | Event::Restart => {}
@@ -142,6 +161,11 @@ impl Stop {
     /// When the next rung is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.ladder.deadline()
+    }
+
+    /// What has survived KILL.
+    pub(super) fn survivors(&self) -> &[i32] {
+        if self.is_stuck() { &self.survivors } else { &[] }
     }
 
     /// Whether the tree survived KILL.
@@ -192,6 +216,7 @@ impl Stop {
         turn.act(Action::KillTree);
     }
 }
+
 /// Where a stop is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ladder {
@@ -199,6 +224,8 @@ enum Ladder {
     Grace {
         /// The moment of KILL.
         until: Instant,
+        /// The same without the time that it asked for.
+        least: Instant,
     },
     /// KILL was sent.
     Killing {
@@ -221,7 +248,24 @@ enum Rung {
 impl Ladder {
     /// The first rung: the signal is sent now.
     fn begin(grace: Duration, now: Instant) -> Self {
-        Self::Grace { until: now + grace }
+        let until = now + grace;
+        Self::Grace { until, least: until }
+    }
+
+    /// Begins the grace anew, with another length.
+    fn set_grace(&mut self, grace: Duration, now: Instant) {
+        match self {
+            Self::Grace { .. } => *self = Self::begin(grace, now),
+            Self::Killing { .. } | Self::Stuck => {}
+        }
+    }
+
+    /// Who is ending wants so much time from now. A later word of that kind replaces an earlier one.
+    fn give_time(&mut self, more: Duration, now: Instant) {
+        match self {
+            Self::Grace { until, least } => *until = (*least).max(now + more),
+            Self::Killing { .. } | Self::Stuck => {}
+        }
     }
 
     /// Skips what is left of the grace.
@@ -235,7 +279,7 @@ impl Ladder {
     /// What is due by then.
     fn on_time(&mut self, now: Instant) -> Option<Rung> {
         match *self {
-            Self::Grace { until } if until <= now => {
+            Self::Grace { until, .. } if until <= now => {
                 self.hurry(now);
                 Some(Rung::Kill)
             }
@@ -250,7 +294,7 @@ impl Ladder {
     /// When the next rung is due. Who is stuck is not looked at again until something ends.
     fn deadline(self) -> Option<Instant> {
         match self {
-            Self::Grace { until } | Self::Killing { until } => Some(until),
+            Self::Grace { until, .. } | Self::Killing { until } => Some(until),
             Self::Stuck => None,
         }
     }
@@ -292,6 +336,22 @@ mod tests {
         ladder.hurry(start + Duration::from_secs(1));
         assert_eq!(ladder.deadline(), Some(start + KILL_PATIENCE));
         assert!(ladder.kills());
+    }
+
+    #[test]
+    fn more_time_is_never_less_and_the_last_word_counts() {
+        let (start, second) = (clock::now(), Duration::from_secs(1));
+        let mut ladder = Ladder::begin(GRACE, start);
+        for (asked, expected) in [(1, 10), (30, 30), (12, 12), (1, 10)] {
+            ladder.give_time(second * asked, start);
+            assert_eq!(ladder.deadline(), Some(start + second * expected), "{asked}");
+        }
+        ladder.set_grace(second * 2, start + second);
+        assert_eq!(ladder.deadline(), Some(start + second * 3));
+        ladder.hurry(start);
+        ladder.give_time(second * 60, start);
+        ladder.set_grace(second * 60, start);
+        assert_eq!(ladder.deadline(), Some(start + KILL_PATIENCE), "KILL takes no more orders");
     }
 
     #[test]

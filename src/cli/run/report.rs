@@ -133,8 +133,9 @@ pub(in crate::cli) fn sentence(said: &Said) -> Option<String> {
         Said::Late { name, seconds, why } => {
             format!("{name} is not ready after {seconds} s: {why}")
         }
-        Said::Unhealthy { name, failures } => {
-            format!("{name} is unhealthy: {failures} checks in a row have failed")
+        Said::Unhealthy { name, failures, why } => {
+            let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            format!("{name} is unhealthy: {failures} checks in a row have failed{why}")
         }
         Said::Healthy { name } => format!("{name} is healthy again"),
         Said::Restarting { name, code, delay_ms: 0 } => {

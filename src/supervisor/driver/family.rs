@@ -35,6 +35,8 @@ pub(super) struct Family {
     pub(super) leader: Option<ProcessIdentity>,
     /// Who was seen listening on the port.
     pub(super) listener: Option<ProcessIdentity>,
+    /// Who was named as its main process by itself.
+    pub(super) main: Option<ProcessIdentity>,
     /// The leader's process group, also when the leader is gone.
     group: i32,
     /// Guests that have been told to KILL their own.
@@ -72,6 +74,16 @@ impl Family {
         let start = process::identify(pid).map_or(0, |identity| identity.start);
         *self =
             Self { leader: Some(ProcessIdentity { pid, start }), group: pid, ..Self::default() };
+    }
+
+    /// The process whose end counts when the leader has ended.
+    pub(super) fn heir(&self) -> Option<ProcessIdentity> {
+        self.main.or(self.listener)
+    }
+
+    /// Whether the main process was named, and lives.
+    pub(super) fn main_lives(&self, check: Option<Pid>) -> bool {
+        self.main.is_some_and(|main| self.pids(check).contains(&main.pid))
     }
 
     /// The leader's process group, while the leader lives.
@@ -119,8 +131,9 @@ impl Family {
         let reaped = if is(self.leader) {
             self.leader = None;
             Reaped::Leader(end)
-        } else if is(self.listener) {
-            self.listener = None;
+        } else if is(self.heir()) {
+            self.main = None;
+            self.listener = self.listener.filter(|listener| listener.pid != pid);
             if self.leader.is_some() { Reaped::Orphan } else { Reaped::Listener(end) }
         } else {
             Reaped::Orphan
@@ -148,7 +161,7 @@ impl Family {
         match (signal, self.leader_group()) {
             // A job that was stopped goes on as a whole.
             (Kill::SIGCONT, Some(group)) => drop(send_to_group(group, signal)),
-            _ => self.leader.or(self.listener).iter().for_each(|process| send(process, signal)),
+            _ => self.leader.or(self.heir()).iter().for_each(|process| send(process, signal)),
         }
     }
 

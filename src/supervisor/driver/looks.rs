@@ -5,6 +5,7 @@
 use super::{
     LogCheck, Setup,
     family::Family,
+    insight::{Insight, elsewhere},
     sight::{Seen, Sight},
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     os::{
         check::{Check, Kind, Verdict},
         logs::Follow,
+        notify::NotifySocket,
         spawn::Spawn,
     },
     ports::Port,
@@ -33,8 +35,11 @@ pub(super) struct Looks<'a> {
     port: Port,
     command: Spawn<'a>,
     log: Option<LogCheck<'a>>,
+    notify: Option<&'a NotifySocket>,
     sight: Sight,
     check: Option<Check>,
+    /// What was seen besides.
+    pub(super) insight: Insight,
     follow: Option<Follow>,
     /// The beginning of a line of output.
     line: Vec<u8>,
@@ -47,8 +52,10 @@ impl<'a> Looks<'a> {
             port: setup.port,
             command: setup.command,
             log: setup.log,
+            notify: setup.notify,
             sight: Sight::default(),
             check: None,
+            insight: Insight::default(),
             follow: None,
             line: Vec::new(),
         }
@@ -58,7 +65,9 @@ impl<'a> Looks<'a> {
     pub(super) fn before_start(&mut self, is_first: bool) {
         if !is_first {
             self.sight.before_start(self.port);
+            self.notify.into_iter().for_each(NotifySocket::forget);
         }
+        self.insight = Insight::default();
         self.line.clear();
         // A log that cannot be followed says nothing, and the instance is late.
         self.follow = self.log.and_then(|log| Follow::start(log.path, 0).ok());
@@ -71,45 +80,69 @@ impl<'a> Looks<'a> {
 
     /// Begins a check. The finding, if it can be had at once.
     pub(super) fn begin(&mut self, check: action::Check, family: &mut Family) -> Option<Finding> {
+        let for_readiness = check == action::Check::Readiness;
         let port = self.port;
-        let kind = match (check, &self.ready) {
-            (action::Check::Readiness, ReadyCheck::Tcp | ReadyCheck::Http(_)) => {
-                match (self.port(family), &self.ready) {
-                    (PortSight::Unserved, _) => return Some(Finding::Failed),
-                    (PortSight::Stranger, _) => return Some(Finding::Stranger),
-                    (PortSight::Own, ReadyCheck::Http(path)) => Kind::Http { port, path },
-                    (PortSight::Own, _) => return Some(Finding::Passed),
-                }
-            }
-            (_, ReadyCheck::Http(path)) => Kind::Http { port, path },
-            (_, ReadyCheck::Exec(command)) => {
+        let says_so = matches!(self.ready, ReadyCheck::Log(_) | ReadyCheck::Notify);
+        let ready = self.ready.clone();
+        let kind = match &ready {
+            // A command may look at something else than the port.
+            ReadyCheck::Exec(command) => {
                 let Spawn { environment, directory, .. } = self.command;
                 Kind::Exec { command, environment, directory }
             }
-            (_, ReadyCheck::Tcp | ReadyCheck::Log(_) | ReadyCheck::Notify | ReadyCheck::None) => {
+            ReadyCheck::Http(path) => Kind::Http { port, path },
+            ReadyCheck::Tcp | ReadyCheck::Log(_) | ReadyCheck::Notify | ReadyCheck::None => {
                 Kind::Tcp { port }
             }
         };
+        if !matches!(kind, Kind::Exec { .. }) {
+            // Whoever answers, it has to be the instance: another program's answer says nothing of it.
+            let (finding, why) = match self.port(family) {
+                PortSight::Own => (None, ""),
+                PortSight::Unserved if for_readiness && says_so => (None, ""),
+                PortSight::Unserved => (Some(Finding::Failed), "nothing listens"),
+                PortSight::Stranger => (Some(Finding::Stranger), "somebody else listens"),
+            };
+            if finding.is_some() {
+                // While it starts that is nothing to speak of, and seen again when it is late.
+                self.insight.failure = (!for_readiness).then(|| format!("{why} on {port}"));
+                return finding;
+            }
+            // That it listens is seen; that it has said so was heard.
+            if for_readiness && !matches!(kind, Kind::Http { .. }) {
+                return Some(Finding::Passed);
+            }
+        }
         match Check::start(kind) {
             Ok(check) => self.check = Some(check),
-            Err(_) => return Some(Finding::Failed),
+            Err(error) => {
+                self.insight.failure = Some(format!("its check cannot be made: {error}"));
+                return Some(Finding::Failed);
+            }
         }
-        self.advance()
+        self.advance(family)
     }
 
     /// Goes on with the check that was begun. The finding, once there is one.
-    pub(super) fn advance(&mut self) -> Option<Finding> {
+    pub(super) fn advance(&mut self, family: &mut Family) -> Option<Finding> {
         let verdict = self.check.as_mut()?.advance()?;
-        self.check = None;
-        Some(match verdict {
-            Verdict::Passed => Finding::Passed,
-            Verdict::Failed(_) => Finding::Failed,
-        })
+        let by_command = self.check.take().is_some_and(|check| check.pid().is_some());
+        match verdict {
+            // It may have asked somebody else on the port.
+            Verdict::Passed if by_command && self.port(family) == PortSight::Stranger => {
+                Some(Finding::Stranger)
+            }
+            Verdict::Passed => Some(Finding::Passed),
+            Verdict::Failed(why) => {
+                self.insight.failure = Some(why);
+                Some(Finding::Failed)
+            }
+        }
     }
 
     /// The check's command has ended.
-    pub(super) fn command_ended(&mut self) -> Option<Finding> {
-        let finding = self.advance();
+    pub(super) fn command_ended(&mut self, family: &mut Family) -> Option<Finding> {
+        let finding = self.advance(family);
         // Who does not see its own end any more is dropped, or it would be met again for ever.
         let missed = self.check.take().map(|_| Finding::Failed);
         finding.or(missed)
@@ -117,7 +150,21 @@ impl<'a> Looks<'a> {
 
     /// Forgets the check that was begun.
     pub(super) fn abandon(&mut self) {
-        self.check = None;
+        if self.check.take().is_some() {
+            self.insight.failure = Some("its check took too long".to_owned());
+        }
+    }
+
+    /// It is late: sees who serves the port, and where else it listens itself.
+    pub(super) fn elsewhere(&mut self, family: &mut Family) {
+        let port = self.port(family);
+        self.insight.port = Some(port);
+        self.insight.elsewhere = match port {
+            PortSight::Own => Vec::new(),
+            PortSight::Unserved | PortSight::Stranger => {
+                elsewhere(self.port, family, self.check_pid())
+            }
+        };
     }
 
     /// Who serves the port. If it is one of the family, it knows its listener from now on.

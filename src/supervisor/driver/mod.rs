@@ -4,26 +4,29 @@
 //! machine's business; telling people is left to whoever handed in `report`.
 
 mod family;
+mod insight;
 mod looks;
 mod sight;
+mod telling;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use super::{
     action::{Action, Progress},
     event::{Event, Signal, Who},
     line::{Call, Callers},
-    machine::{Machine, Phase},
-    message::{FromClient, Standing, ToClient},
+    machine::Machine,
+    message::{FromClient, Standing},
     outcome::{Lesson, Outcome},
     policy::Policy,
+    readiness::PortSight,
 };
-
 use crate::{
-    config::ReadyCheck,
     os::{
         claim::Claim,
         clock,
+        notify::NotifySocket,
         signals::{Received as Arrived, Signals},
         spawn::{Record, Spawn, SpawnError},
         terminal::Terminal,
@@ -31,10 +34,10 @@ use crate::{
         wait_set::{Interest, WaitSet},
     },
     ports::Port,
-    registry,
     store::run_dir::Held,
 };
 use family::{Family, Reaped};
+pub use insight::Insight;
 use looks::Looks;
 use nix::sys::signal::{Signal as Received, raise};
 use std::{
@@ -65,8 +68,10 @@ pub struct Setup<'a> {
     pub stage: Stage,
     /// Where a line of its output may say that it is ready.
     pub log: Option<LogCheck<'a>>,
-    /// Is told what is worth a line.
-    pub report: &'a mut dyn FnMut(&Progress),
+    /// Where it says itself how it is.
+    pub notify: Option<&'a NotifySocket>,
+    /// Is told what is worth a line, and what is known besides.
+    pub report: &'a mut dyn FnMut(&Progress, &Insight),
     /// Called once, before the first long rest: to free what is of no more use.
     pub before_rest: &'a mut dyn FnMut(),
 }
@@ -102,6 +107,8 @@ pub struct Life {
     pub restarts: u32,
     /// How long it took to be ready for the first time.
     pub ready_after: Option<Duration>,
+    /// What was seen of its last start.
+    pub insight: Insight,
 }
 
 /// Lives one life to its end, when the whole tree is gone. The outcome is not yet told to callers: that is
@@ -157,6 +164,7 @@ enum Source {
     Call(Call),
     Check,
     Log,
+    Word,
 }
 
 impl Driver<'_> {
@@ -191,6 +199,9 @@ impl Driver<'_> {
         if let Some(follow) = self.looks.follow() {
             set.add(Source::Log, follow, Interest::Readable);
         }
+        if let Some(notify) = self.setup.notify {
+            set.add(Source::Word, notify, Interest::Readable);
+        }
         let deadline = [self.machine.deadline(), self.rest_at].into_iter().flatten().min();
         for source in set.wait(deadline)? {
             self.take_in(source)?;
@@ -213,7 +224,13 @@ impl Driver<'_> {
                 let standing = self.standing();
                 for wish in self.setup.callers.hear(call, &standing) {
                     match wish {
-                        FromClient::Stop { kill } => self.queue.push_back(Event::Stop { kill }),
+                        FromClient::Stop { kill: false, timeout_ms: Some(ms) } => {
+                            let grace = Duration::from_millis(ms);
+                            self.queue.push_back(Event::StopWithin(grace));
+                        }
+                        FromClient::Stop { kill, .. } => {
+                            self.queue.push_back(Event::Stop { kill });
+                        }
                         FromClient::Restart => self.queue.push_back(Event::Restart),
                         FromClient::Attach
                         | FromClient::Standby
@@ -223,7 +240,7 @@ impl Driver<'_> {
                 }
             }
             Source::Check => {
-                let finding = self.looks.advance();
+                let finding = self.looks.advance(&mut self.family);
                 self.queue.extend(finding.map(Event::CheckEnded));
             }
             Source::Log => {
@@ -231,6 +248,7 @@ impl Driver<'_> {
                     self.queue.push_back(Event::SaidReady);
                 }
             }
+            Source::Word => self.listen(),
         }
         Ok(())
     }
@@ -252,9 +270,14 @@ impl Driver<'_> {
                 }
                 Action::AbandonCheck => self.looks.abandon(),
                 Action::LookAtPort => {
-                    let sight = self.looks.port(&mut self.family);
+                    let mut sight = self.looks.port(&mut self.family);
+                    // Who has named its main process is alive as long as that is, listening or not.
+                    if sight == PortSight::Unserved && self.family.main_lives(check) {
+                        sight = PortSight::Own;
+                    }
                     self.queue.push_back(Event::PortSeen(sight));
                 }
+                Action::LookElsewhere => self.looks.elsewhere(&mut self.family),
                 Action::PassOn(signal) => self.family.pass_on(signal),
                 Action::SignalGroup(signal) => self.family.signal_group(signal),
                 Action::SignalTree { signal, spare_group } => {
@@ -295,21 +318,6 @@ impl Driver<'_> {
         }
     }
 
-    /// Callers and the record know it before people do: who acts on what they read finds it so.
-    fn report(&mut self, progress: &Progress) {
-        if matches!(progress, Progress::Ready { .. }) {
-            self.looks.stop_following();
-            if self.family.listener.is_none() && self.setup.policy.ready != ReadyCheck::None {
-                self.looks.port(&mut self.family);
-            }
-        }
-        // The child has written its start into the record itself, and it may be ready in a moment.
-        if !matches!(progress, Progress::Started { .. }) {
-            self.tell_standing();
-        }
-        (self.setup.report)(progress);
-    }
-
     // ── What has happened ────────────────────────────────────────────────────────────────────────────────
 
     fn read_signals(&mut self) -> io::Result<()> {
@@ -329,7 +337,7 @@ impl Driver<'_> {
             match self.family.reap(self.looks.check_pid()) {
                 (None, any_left) => break any_left,
                 (Some(Reaped::OfCheck), _) => {
-                    let finding = self.looks.command_ended();
+                    let finding = self.looks.command_ended(&mut self.family);
                     self.queue.extend(finding.map(Event::CheckEnded));
                 }
                 (Some(Reaped::LeaderStopped(signal)), _) => self.suspend(signal),
@@ -396,50 +404,6 @@ impl Driver<'_> {
         }
     }
 
-    // ── What is told ─────────────────────────────────────────────────────────────────────────────────────
-
-    fn standing(&self) -> Standing {
-        let phase = self.machine.phase();
-        let pid = self.family.leader.or(self.family.listener).map(|process| process.pid);
-        let since = match &self.told {
-            Some(told) if told.phase == phase => told.since_boot_ms,
-            Some(_) | None => u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX),
-        };
-        let (attached, standbys) = self.setup.callers.counts();
-        Standing {
-            phase,
-            since_boot_ms: since,
-            port: self.setup.port.number(),
-            pid,
-            restarts: self.machine.restarts(),
-            attached,
-            standbys,
-        }
-    }
-
-    /// Tells callers and the record where the instance is in its life, if that has changed.
-    fn tell_standing(&mut self) {
-        let standing = self.standing();
-        let changed = self.told.as_ref().is_none_or(|told| {
-            (told.phase, told.pid, told.restarts)
-                != (standing.phase, standing.pid, standing.restarts)
-        });
-        let (leader, listener) = (self.family.leader, self.family.listener);
-        let ready_after = self.machine.first_ready_after();
-        self.setup.held.update(|vitals| {
-            vitals.leader = leader;
-            vitals.listener = listener;
-            vitals.phase = shown(standing.phase);
-            vitals.restarts = standing.restarts;
-            vitals.ready_ms =
-                ready_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-        });
-        if changed {
-            self.setup.callers.tell_all(&ToClient::Phase(standing.clone()));
-            self.told = Some(standing);
-        }
-    }
-
     fn finish(mut self, outcome: Outcome) -> Life {
         self.take_terminal_back();
         if !matches!(outcome, Outcome::Stuck { .. }) {
@@ -451,6 +415,7 @@ impl Driver<'_> {
             lesson: self.machine.lesson(),
             restarts: self.machine.restarts(),
             ready_after: self.machine.first_ready_after(),
+            insight: self.looks.insight,
         }
     }
 }
@@ -458,16 +423,4 @@ impl Driver<'_> {
 /// A job in the background is stopped for these two by the kernel.
 fn wants_terminal(signal: Received) -> bool {
     matches!(signal, Received::SIGTTIN | Received::SIGTTOU)
-}
-
-/// The phase as everyone is shown it.
-fn shown(phase: Phase) -> registry::Phase {
-    match phase {
-        Phase::Starting => registry::Phase::Starting,
-        Phase::Ready => registry::Phase::Ready,
-        Phase::Unhealthy => registry::Phase::Unhealthy,
-        Phase::Backoff => registry::Phase::Backoff,
-        Phase::Stopping => registry::Phase::Stopping,
-        Phase::Stuck => registry::Phase::Stuck,
-    }
 }

@@ -5,8 +5,9 @@
 
 use super::*;
 use crate::{
-    config::{RestartPolicy, ServiceSettings},
+    config::{ReadyCheck, RestartPolicy, ServiceSettings},
     os::{claim::Reserve, forked::alone, spawn::Input, tree},
+    registry,
     store::{
         Store,
         record::{Record as RunRecord, Vitals, tests::details},
@@ -14,6 +15,7 @@ use crate::{
     supervisor::{
         End, Reservation, WhenLate,
         line::{Heard, Line},
+        message::ToClient,
     },
 };
 use nix::{
@@ -62,6 +64,7 @@ struct Stagehand {
 /// What a report gives to act on.
 struct Moment<'a> {
     progress: &'a Progress,
+    insight: &'a Insight,
     place: &'a Path,
     store: &'a Store,
 }
@@ -141,9 +144,10 @@ impl Stagehand {
                 callers: &mut callers,
                 stage: Stage::Background,
                 log: marker.map(|_| LogCheck { path: &log_path, says_ready: &says_ready }),
-                report: &mut |progress| {
+                notify: None,
+                report: &mut |progress, insight| {
                     said.push(word(progress).to_owned());
-                    act(Moment { progress, place, store });
+                    act(Moment { progress, insight, place, store });
                 },
                 before_rest: &mut || {},
             },
@@ -348,7 +352,11 @@ fn a_failed_liveness_check_leads_to_a_restart() {
             start_period: Duration::ZERO,
         });
         let mut readies = 0;
+        let mut why = None;
         let life = stagehand.live("rm -f $PLACE/ill; touch $PLACE/up; exec sleep 60", |moment| {
+            if matches!(moment.progress, Progress::Unhealthy { failures: 2 }) {
+                why = moment.insight.failure.clone();
+            }
             if matches!(moment.progress, Progress::Ready { .. }) {
                 readies += 1;
                 match readies {
@@ -360,6 +368,7 @@ fn a_failed_liveness_check_leads_to_a_restart() {
         assert_eq!(life.outcome, Outcome::Stopped { code: 143 });
         assert_eq!(life.restarts, 1);
         assert!(stagehand.said.contains(&"unhealthy".to_owned()));
+        assert!(why.unwrap().ends_with("ended with 1"));
     });
 }
 
@@ -379,7 +388,7 @@ fn who_is_attached_hears_phases_and_the_outcome_and_may_order_a_stop() {
             }
             Progress::Ready { .. } => {
                 lines[0].ask(FromClient::Dismiss).unwrap();
-                lines[0].ask(FromClient::Stop { kill: true }).unwrap();
+                lines[0].ask(FromClient::Stop { kill: true, timeout_ms: None }).unwrap();
             }
             _ => {}
         });
@@ -429,7 +438,7 @@ fn a_foreground_supervisor_below_is_told_to_kill_its_own_and_not_killed() {
             on("ready", |moment| {
                 let run = moment.store.run();
                 let caller = Line::connect(run.as_fd(), &LOCK_ID.parse().unwrap()).unwrap();
-                line.insert(caller).ask(FromClient::Stop { kill: true }).unwrap();
+                line.insert(caller).ask(FromClient::Stop { kill: true, timeout_ms: None }).unwrap();
             }),
         );
         assert_eq!(life.outcome, Outcome::Stopped { code: 6 });
