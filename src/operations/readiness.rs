@@ -41,14 +41,7 @@ impl Means {
 pub(super) fn pattern(plan: &Plan, request: &Request) -> Result<Option<Regex>, Error> {
     match ready(plan) {
         ReadyCheck::Log(pattern) if request.keeps_log() => {
-            let regex = Regex::new(pattern).map_err(|error| Error::Usage {
-                message: format!(
-                    "`{}` is not a regular expression: {error}",
-                    pattern.escape_debug()
-                ),
-                hint: None,
-            });
-            regex.map(Some)
+            Regex::new(pattern).map(Some).map_err(|error| not_regular(pattern, &error))
         }
         ReadyCheck::Log(_) => Err(Error::Usage {
             message: "readiness by a line of the log needs a log".to_owned(),
@@ -59,6 +52,17 @@ pub(super) fn pattern(plan: &Plan, request: &Request) -> Result<Option<Regex>, E
         | ReadyCheck::Exec(_)
         | ReadyCheck::Notify
         | ReadyCheck::None => Ok(None),
+    }
+}
+
+fn not_regular(pattern: &str, error: &dyn std::error::Error) -> Error {
+    // The cause is a picture of several lines; its last one says what is wrong.
+    let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let pattern = pattern.escape_debug();
+    Error::Usage {
+        message: format!("`{pattern}` is not a regular expression: {cause}"),
+        hint: None,
     }
 }
 
