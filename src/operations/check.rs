@@ -6,7 +6,10 @@ use super::{
     view::View,
 };
 use crate::{
-    os::{listeners, port_probe},
+    os::{
+        listeners::{self, PortHolder},
+        port_probe,
+    },
     ports::Port,
     registry::Registry,
 };
@@ -50,13 +53,21 @@ impl Host {
         let lease = living.by_port(port).map(|instance| self.view(living, instance));
         let unused = matches!(port_probe::probe(port), Ok(port_probe::PortUse::Free));
         let holders = listeners::who_holds(port).unwrap_or_default();
-        let listener =
-            holders.into_iter().find(|holder| holder.listens).map(|holder| ListenerView {
-                address: holder.address.to_string(),
-                pid: holder.pid,
-                uid: holder.uid,
-                command: holder.command,
-            });
+        let listener = holders
+            .into_iter()
+            .find(|holder| holder.listens)
+            .map(|holder| listener_view(holder, lease.as_ref()));
         PortView { port, free: lease.is_none() && unused, lease, listener }
     }
+}
+
+/// With `--listen-fd` the supervisor has the socket too; the one who serves is its child.
+fn listener_view(holder: PortHolder, lease: Option<&View>) -> ListenerView {
+    let PortHolder { address, uid, pid, command, .. } = holder;
+    let child = lease.filter(|view| pid.is_some() && pid == view.supervisor_pid);
+    let (pid, command) = match child {
+        Some(view) => (view.pid, view.command.as_ref().map(|words| words.join(" "))),
+        None => (pid, command),
+    };
+    ListenerView { address: address.to_string(), pid, uid, command }
 }

@@ -7,13 +7,16 @@ use super::{
 };
 use crate::{
     decision::template::{self, Values},
-    os::notify,
+    os::{notify, spawn::Socket, tree::LOCK_ID_VARIABLE},
     registry::{InstanceName, LockId, NamedPort},
 };
 use std::{
     collections::BTreeMap,
     ffi::{CString, OsStr, OsString},
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::{
+        fd::BorrowedFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
 };
 
 /// Where instances are reached.
@@ -44,8 +47,9 @@ pub(super) fn child(plan: &Plan, request: &Request, given: &Given<'_>) -> Result
     let port = given.ports[0].port;
     let words = match &plan.tool {
         _ if request.raw => request.command.clone(),
-        Some(tool) => filled(&tool.inject(port), &values)?,
-        None => filled(&request.command, &values)?,
+        // Who is passed a socket is not told to listen on the port as well.
+        Some(tool) if !plan.listens => filled(&tool.inject(port), &values)?,
+        Some(_) | None => filled(&request.command, &values)?,
     };
     let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     for (name, value) in styxys_own(given) {
@@ -55,6 +59,9 @@ pub(super) fn child(plan: &Plan, request: &Request, given: &Given<'_>) -> Result
         environment.insert(name.into(), value.into());
     }
     for (name, text) in &plan.settings.env {
+        if name == LOCK_ID_VARIABLE {
+            return Err(own_variable());
+        }
         environment.insert(name.into(), template::fill(text, &values)?.into());
     }
     let environment = environment.into_iter().map(|(mut name, value)| {
@@ -69,6 +76,14 @@ pub(super) fn child(plan: &Plan, request: &Request, given: &Given<'_>) -> Result
         environment: environment.collect::<Result<_, _>>()?,
         arguments,
     })
+}
+
+/// By its value the processes of an instance are found again.
+fn own_variable() -> Error {
+    Error::Usage {
+        message: format!("{LOCK_ID_VARIABLE} is set by styxy: its processes are known by it"),
+        hint: Some("take it out of --env, or of `env` in the configuration".to_owned()),
+    }
 }
 
 fn filled(words: &[String], values: &Values<'_>) -> Result<Vec<String>, Error> {
@@ -90,6 +105,20 @@ fn styxys_own(given: &Given<'_>) -> Vec<(String, String)> {
     let named = given.ports.iter().filter(|named| !named.name.is_empty());
     own.extend(named.map(|named| (variable(&named.name), named.port.to_string())));
     own
+}
+
+/// The listening sockets of its ports with the names that it finds in LISTEN_FDNAMES: what `--ports` called
+/// them, else the instance's id.
+pub(super) fn named_sockets<'a>(
+    sockets: &[BorrowedFd<'a>],
+    name: &'a InstanceName,
+    ports: &'a [NamedPort],
+) -> Vec<Socket<'a>> {
+    let names = ports.iter().map(|named| match &named.name[..] {
+        "" => name.id.as_str(),
+        called => called,
+    });
+    sockets.iter().zip(names).map(|(&fd, name)| Socket { fd, name }).collect()
 }
 
 /// `PORT_HTTP` for the port `http`.

@@ -27,7 +27,10 @@ use crate::{
         run_dir::Held,
     },
 };
-use std::{fs::File, os::unix::net::UnixListener};
+use std::{
+    fs::File,
+    os::{fd::OwnedFd, unix::net::UnixListener},
+};
 
 /// Everything that an instance holds from its decision to its release.
 pub struct Leased {
@@ -41,6 +44,8 @@ pub struct Leased {
     pub socket: UnixListener,
     /// Its ports in the kernel.
     pub claims: Vec<Claim>,
+    /// The sockets that it is passed, in the order of its ports; none unless `--listen-fd` was asked for.
+    pub listening: Vec<OwnedFd>,
     /// Its data directories, locked.
     pub directories: Vec<File>,
     /// The range that was made or grown for it.
@@ -320,6 +325,7 @@ impl Host {
             held,
             socket,
             claims,
+            listening: Vec::new(),
             directories,
             new_range,
             overlay,

@@ -2,7 +2,7 @@
 //! back before anyone is told how it ended.
 
 use super::{
-    child::{Child, Given, child},
+    child::{Child, Given, child, named_sockets},
     error::Error,
     host::{Host, milliseconds},
     lease::Leased,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::{PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck},
     os::{
+        claim::{Claim, ClaimError},
         clock,
         interrupts::Interrupts,
         logs, memory,
@@ -47,6 +48,11 @@ impl Host {
         report: &mut Report<'_>,
     ) -> Result<Lived, Error> {
         self.introduce(&leased, report);
+        if plan.listens
+            && let Err(error) = leased.listen()
+        {
+            return self.not_listening(error, leased, report);
+        }
         let shown = Shown::new(self, plan, &leased);
         let prepared = self.prepare(plan, request, &leased);
         let prepared = match prepared {
@@ -88,6 +94,27 @@ impl Host {
         }
         if leased.renumbered {
             report(Said::Renumbered { name: leased.name.to_string() });
+        }
+    }
+
+    /// Somebody was faster on the port, or it cannot be listened on at all.
+    fn not_listening(
+        &self,
+        error: ClaimError,
+        leased: Leased,
+        report: &mut Report<'_>,
+    ) -> Result<Lived, Error> {
+        let name = leased.name.to_string();
+        self.give_back(leased, &Ended::default(), report);
+        match error {
+            ClaimError::Taken(port) => {
+                let thief = strangers(port).join(", ");
+                Ok(Lived::Stolen(Error::Stolen { port, thief, name }))
+            }
+            error @ (ClaimError::NotPermitted(_) | ClaimError::Failed { .. }) => {
+                let source = std::io::Error::other(error);
+                Err(Error::System { deed: "listen on the port", source })
+            }
         }
     }
 
@@ -136,6 +163,14 @@ impl Host {
                 "the lease could not be given back ({error}); the next command does that"
             ));
         }
+    }
+}
+
+impl Leased {
+    /// Listens on its ports for the command (`--listen-fd`).
+    pub(super) fn listen(&mut self) -> Result<(), ClaimError> {
+        self.listening = self.claims.iter_mut().map(Claim::listen).collect::<Result<_, _>>()?;
+        Ok(())
     }
 }
 
@@ -236,7 +271,10 @@ fn supervised(
     shown: &Shown,
     report: &mut Report<'_>,
 ) -> Result<Life, Error> {
+    let policy = policy(plan, request, leased);
     let Child { program, arguments, environment } = &prepared.child;
+    let sockets: Vec<_> = leased.listening.iter().map(AsFd::as_fd).collect();
+    let sockets = named_sockets(&sockets, &leased.name, &leased.ports);
     let says_ready =
         |line: &str| prepared.means.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
     let log = shown.log.as_deref().filter(|_| prepared.means.pattern.is_some());
@@ -249,12 +287,12 @@ fn supervised(
             report(said);
         }
     };
-    let policy = policy(plan, request, leased);
     let setup = Setup {
         policy,
         command: Spawn {
             stdin: if request.stdin_null || request.detach { Input::Null } else { Input::Inherit },
             output: prepared.log.as_ref().map_or(Output::Inherit, |log| Output::File(log.as_fd())),
+            sockets: &sockets,
             others: if request.detach { Others::Close } else { Others::Inherit },
             ..Spawn::new(program, arguments, environment)
         },
@@ -274,12 +312,12 @@ fn supervised(
 
 /// The rules of this life: settings, and what is known of starting its program over a reservation.
 fn policy(plan: &Plan, request: &Request, leased: &mut Leased) -> Policy {
-    if leased.overlay == Overlay::Fails {
-        leased.claims.iter_mut().for_each(crate::os::claim::Claim::drop_reservation);
+    if leased.overlay == Overlay::Fails && !plan.listens {
+        leased.claims.iter_mut().for_each(Claim::drop_reservation);
     }
-    let reserved = leased.claims.iter().any(crate::os::claim::Claim::is_reserved);
+    let reserved = leased.claims.iter().any(Claim::is_reserved);
     let reservation = match leased.overlay {
-        _ if !reserved => Reservation::Without,
+        _ if !reserved || plan.listens => Reservation::Without,
         Overlay::Unknown => Reservation::Untried,
         Overlay::Works | Overlay::Fails | Overlay::Retried => Reservation::Settled,
     };

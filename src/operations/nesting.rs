@@ -4,17 +4,21 @@
 //! that is leased already.
 
 use super::{
-    child::{Child, Given, child},
+    child::{Child, Given, child, named_sockets},
     error::Error,
     host::{Host, Tell},
     plan::{Plan, Request},
 };
 use crate::{
     decision::ask::AskedId,
-    os::{exec, process},
+    os::{exec, listen_fd, process},
+    ports::Port,
     registry::Instance,
 };
-use std::io;
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 impl Host {
     /// Becomes the command if this run is nested in the instance that it names; returns if it is not.
@@ -35,7 +39,21 @@ impl Host {
         }
         let given = Given { name: &outer.name, ports: &outer.ports, lock_id, notify: None };
         let Child { program, arguments, environment } = child(plan, request, &given)?;
-        Err(failed(exec::become_program(&program, &arguments, &environment), request))
+        let made;
+        let sockets: Vec<BorrowedFd<'_>> = if plan.listens {
+            let ports: Vec<Port> = outer.ports.iter().map(|named| named.port).collect();
+            match listen_fd::inherited(&ports) {
+                Some(passed) => passed,
+                None => {
+                    made = listen_on(&ports)?;
+                    made.iter().map(AsFd::as_fd).collect()
+                }
+            }
+        } else {
+            Vec::new()
+        };
+        let sockets = named_sockets(&sockets, &outer.name, &outer.ports);
+        Err(failed(exec::become_program(&program, &arguments, &environment, &sockets), request))
     }
 }
 
@@ -45,6 +63,14 @@ fn is_same_name(outer: &Instance, plan: &Plan, request: &Request) -> bool {
     let type_fits = request.service_type.is_none() || plan.service_type == outer.name.service_type;
     let unnamed = request.service_type.is_none() && request.id.is_none();
     type_fits && (unnamed || *id == outer.name.id)
+}
+
+fn listen_on(ports: &[Port]) -> Result<Vec<OwnedFd>, Error> {
+    let made: Result<_, _> = ports.iter().map(|port| listen_fd::listen_on(*port)).collect();
+    made.map_err(|error| Error::System {
+        deed: "listen on the port of the instance around this run",
+        source: io::Error::other(error),
+    })
 }
 
 fn failed(source: io::Error, request: &Request) -> Error {

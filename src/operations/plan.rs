@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     config::{
-        Behavior, IfRunning, InstanceId, ScopeKind, ServiceSettings, ServiceType, SingleScope,
-        TypeName,
+        Behavior, IfRunning, InstanceId, ReadyCheck, ScopeKind, ServiceSettings, ServiceType,
+        SingleScope, TypeName,
     },
     decision::{
         ask::{AskedId, Purpose},
@@ -96,6 +96,8 @@ pub struct Plan {
     pub tool: Option<Recognised>,
     /// Whether its port is reserved while it starts.
     pub reserves: bool,
+    /// Whether styxy listens on its ports, and passes the sockets on.
+    pub listens: bool,
     /// A run, with its command's checksum, or an allocate.
     pub purpose: Purpose,
     /// Canonical paths of the data directories that it claims.
@@ -118,7 +120,12 @@ impl Host {
             request.service_type.clone().unwrap_or_else(|| recognise::default_type(tool.as_ref()));
         let known = self.config.service_type(&service_type);
         let behavior = known.as_ref().map_or(Behavior::Multi, |known| known.behavior);
-        let settings = settled(&request.settings, known.as_ref(), tool.as_ref());
+        let mut settings = settled(&request.settings, known.as_ref(), tool.as_ref());
+        let listens = settings.listen_fd == Some(true) && !request.command.is_empty();
+        if listens && settings.ready.as_ref().is_none_or(|ready| *ready == ReadyCheck::Tcp) {
+            // There is a listener before there is a command: it says nothing.
+            settings.ready = Some(ReadyCheck::None);
+        }
         let scope = match settings.scope {
             Some(ScopeKind::Machine) => Scope::Machine,
             Some(ScopeKind::Project) => identity::default_scope(Behavior::Multi, &place.project),
@@ -149,7 +156,9 @@ impl Host {
             agreed: request.agreed.clone(),
             dry_run: request.dry_run,
             preferred: known.map_or_else(Vec::new, |known| known.preferred_ports),
-            reserves: settings.reserve.unwrap_or(tool_reserves),
+            // Who is passed a socket that listens has nothing to bind over a reservation.
+            reserves: listens || settings.reserve.unwrap_or(tool_reserves),
+            listens,
             settings,
             tool,
             purpose,

@@ -3,6 +3,7 @@
 //! Which port to claim is `decision::port`'s business. Both objects go with the process that holds
 //! them, however it dies; neither is ever written down, so neither can be left behind.
 
+use super::listen_fd;
 use crate::ports::Port;
 use nix::errno::Errno;
 use nix::poll::poll;
@@ -102,6 +103,17 @@ impl Claim {
     /// Whether the TCP port itself is held.
     pub fn is_reserved(&self) -> bool {
         self.reservation.is_some()
+    }
+
+    /// Listens on the port, where instances are reached. From then on nobody else can bind it on any
+    /// address, so it cannot be stolen: over a reservation without SO_REUSEADDR nothing starts.
+    pub fn listen(&mut self) -> Result<OwnedFd, ClaimError> {
+        let failed = |errno: Errno| ClaimError::Failed { port: self.port, source: errno.into() };
+        let listening = listen_fd::listen_on(self.port)?;
+        if let Some(reservation) = &self.reservation {
+            setsockopt(reservation, sockopt::ReuseAddr, &false).map_err(failed)?;
+        }
+        Ok(listening)
     }
 
     /// Lets a program start that doesn't set `SO_REUSEADDR`: the name alone stays held.
@@ -295,6 +307,21 @@ mod tests {
             assert!(is_taken(port, Reserve::Yes), "{address}");
             assert!(is_taken(port, Reserve::No), "{address}");
         }
+    }
+
+    #[test]
+    fn a_port_that_is_listened_on_cannot_be_stolen_on_any_address() {
+        let port = free_port();
+        let mut claim = claimed(port);
+        let listening = TcpListener::from(claim.listen().unwrap());
+        TcpStream::connect(("127.0.0.1", port.number())).unwrap();
+        for address in ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "::"] {
+            let thief = TcpListener::bind((address, port.number())).map_err(|error| error.kind());
+            assert_eq!(thief.err(), Some(io::ErrorKind::AddrInUse), "{address}");
+        }
+        assert!(matches!(claim.listen(), Err(ClaimError::Taken(taken)) if taken == port));
+        drop((claim, listening));
+        claimed(port);
     }
 
     #[test]

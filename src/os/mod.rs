@@ -14,6 +14,7 @@ pub mod exec;
 pub(crate) mod forked;
 pub mod interrupts;
 pub mod leftovers;
+pub mod listen_fd;
 pub mod listeners;
 pub mod logs;
 pub mod memory;

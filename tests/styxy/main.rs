@@ -24,6 +24,7 @@ mod listing;
 mod many;
 mod nesting;
 mod new_ranges;
+mod passed_sockets;
 mod picture;
 mod port_table;
 mod ports;

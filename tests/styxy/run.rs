@@ -105,6 +105,36 @@ fn words_and_variables_are_filled_in() {
 }
 
 #[test]
+fn variables_are_the_flags_else_the_configurations_else_the_callers() {
+    let sandbox = Sandbox::new();
+    let configured = "[service_types.web.env]\nA = 'configured'\nB = 'at {port}'\n";
+    fs::write(sandbox.file("styxy.toml"), configured).unwrap();
+    let mut command = sandbox.styxy("run -t web -i a -e A=flag=1 -e EMPTY= -e VITE_PORT -- sh -c");
+    command.arg("echo $A,$B,$C,${EMPTY-unset},$VITE_PORT");
+    command.env("A", "caller").env("B", "caller").env("C", "caller").env("EMPTY", "full");
+
+    let ended = sandbox.start_command("styxy run", command).wait();
+
+    let port = sandbox.port(0);
+    ended.code(0).printed(&format!("flag=1,at {port},caller,,{port}\n"));
+}
+
+#[test]
+fn what_cannot_be_filled_in_starts_nothing_and_keeps_no_port() {
+    let sandbox = Sandbox::new();
+    for (words, said) in [
+        ("-- touch started {port:http}", "this instance has one port without a name"),
+        ("--ports http,grpc -- touch started {port:htp}", "its ports are http, grpc"),
+        ("-e URL=at:{port:x} -- touch started", "no port is called `x`"),
+        ("-e STYXY_LOCK_ID=mine -- touch started", "STYXY_LOCK_ID is set by styxy"),
+    ] {
+        sandbox.run(&format!("run -t web -i a {words}")).code(2).said(&[said]);
+        assert!(!sandbox.file("started").exists(), "{words}");
+        assert!(sandbox.instances().is_empty(), "{words}");
+    }
+}
+
+#[test]
 fn several_ports_are_leased_at_once_and_named() {
     let sandbox = Sandbox::new();
     let echo = "echo $PORT $PORT_HTTP $PORT_GRPC {port:http} {port:grpc}";

@@ -99,6 +99,11 @@ struct Ways {
     /// Lease the port by name alone, for a program that cannot start over the reservation of it
     #[arg(long)]
     no_reserve: bool,
+    /// Listen on the port for the command, on 127.0.0.1, and pass the socket on (LISTEN_FDS, from
+    /// descriptor 3; several with --ports): nobody can steal it, connections wait while the command
+    /// starts or is started again, and readiness tcp is none
+    #[arg(long)]
+    listen_fd: bool,
     /// Decide and print, but lease and start nothing
     #[arg(long)]
     dry_run: bool,
@@ -169,6 +174,7 @@ impl Arguments {
         let flags = ServiceSettings {
             env: ways.env.into_iter().collect(),
             reserve: ways.no_reserve.then_some(false),
+            listen_fd: ways.listen_fd.then_some(true),
             ready: ready.ready,
             ready_timeout: ready.ready_timeout,
             liveness: LivenessSettings {
@@ -272,6 +278,7 @@ mod tests {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         check_settings("--scope machine", |settings| settings.scope = Some(ScopeKind::Machine));
         check_settings("--no-reserve", |settings| settings.reserve = Some(false));
+        check_settings("--listen-fd", |settings| settings.listen_fd = Some(true));
         check_settings("-e ADDR=at:{port} -e VITE_PORT -e A=b=c", |settings| {
             let pairs = [("ADDR", "at:{port}"), ("VITE_PORT", "{port}"), ("A", "b=c")];
             settings.env =

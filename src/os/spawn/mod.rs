@@ -6,7 +6,7 @@
 //! and stopping it are left to others.
 #![expect(unsafe_code, reason = "clone(2) with a stack of our own has no safe form")]
 
-mod newborn;
+pub(in crate::os) mod newborn;
 mod search;
 mod stack;
 #[cfg(test)]
@@ -24,7 +24,7 @@ use search::candidates;
 use stack::Stack;
 use std::{
     ffi::{CStr, CString, OsStr},
-    fmt, io,
+    fmt, io, iter,
     os::{
         fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -56,9 +56,18 @@ pub struct Spawn<'a> {
     /// Where it writes down who it is.
     pub record: Option<Record<'a>>,
     /// Listening sockets that it finds at 3 and up, counted by LISTEN_FDS.
-    pub sockets: &'a [BorrowedFd<'a>],
+    pub sockets: &'a [Socket<'a>],
     /// What becomes of descriptors besides these.
     pub others: Others,
+}
+
+/// A listening socket that is passed on, as sd_listen_fds(3) describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Socket<'a> {
+    /// The socket.
+    pub fd: BorrowedFd<'a>,
+    /// What it is called in LISTEN_FDNAMES; without a colon, which separates these names.
+    pub name: &'a str,
 }
 
 /// A child's standard input.
@@ -201,8 +210,8 @@ impl<'a> Spawn<'a> {
     ///
     /// For the main thread: the child is tied to the life of the *thread* that starts it.
     pub fn start(&self) -> Result<Child, SpawnError> {
-        let listen_fds = format!("LISTEN_FDS={}\0", self.sockets.len()).into_bytes();
-        let mut newborn = self.newborn(&listen_fds);
+        let told = told(self.sockets);
+        let mut newborn = self.newborn(&told);
         let (pid, pidfd) = give_birth(&mut newborn)
             .map_err(|errno| SpawnError::Other { step: Step::Clone, errno })?;
         let Some(failure) = newborn.failure.take() else {
@@ -216,7 +225,7 @@ impl<'a> Spawn<'a> {
     }
 
     /// Everything that the child will need, since it may not allocate.
-    fn newborn<'b>(&'b self, listen_fds: &'b [u8]) -> Newborn<'b> {
+    fn newborn<'b>(&'b self, told: &'b [CString]) -> Newborn<'b> {
         let candidates = candidates(self.program, self.environment);
         let arguments = pointers(self.arguments);
         let script = [SHELL.as_ptr(), ptr::null()];
@@ -225,9 +234,9 @@ impl<'a> Spawn<'a> {
         let environment = if self.sockets.is_empty() {
             pointers(self.environment)
         } else {
-            let listen = [c"".as_ptr(), listen_fds.as_ptr().cast()];
             let inherited = self.environment.iter().filter(|entry| !is_listen_variable(entry));
-            listen.into_iter().chain(pointers(inherited)).collect()
+            // The first place is for LISTEN_PID.
+            iter::once(c"".as_ptr()).chain(pointers(told.iter().chain(inherited))).collect()
         };
         Newborn {
             parent: getpid(),
@@ -237,7 +246,7 @@ impl<'a> Spawn<'a> {
             directory: self.directory,
             stdin: self.stdin,
             output: self.output,
-            sockets: self.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
+            sockets: self.sockets.iter().map(|socket| socket.fd.as_raw_fd()).collect(),
             others: self.others,
             listen_pid: ListenPid::new(),
             candidates,
@@ -275,8 +284,19 @@ fn pointers<'a>(texts: impl IntoIterator<Item = &'a CString>) -> Vec<*const c_ch
     texts.into_iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
 }
 
+/// What is told of sockets that are passed on, but for LISTEN_PID; nothing of none.
+pub(in crate::os) fn told(sockets: &[Socket<'_>]) -> Vec<CString> {
+    if sockets.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<&str> = sockets.iter().map(|socket| socket.name).collect();
+    let lines =
+        [format!("LISTEN_FDS={}", sockets.len()), format!("LISTEN_FDNAMES={}", names.join(":"))];
+    lines.map(|line| CString::new(line).expect("names of ports and instances hold no zero")).into()
+}
+
 /// Sockets that were passed on to us are not those that we pass on.
-fn is_listen_variable(entry: &CStr) -> bool {
+pub(in crate::os) fn is_listen_variable(entry: &CStr) -> bool {
     let name = entry.to_bytes().split(|&byte| byte == b'=').next();
     [&b"LISTEN_PID"[..], b"LISTEN_FDS", b"LISTEN_FDNAMES"].map(Some).contains(&name)
 }

@@ -25,7 +25,7 @@ use std::{
 };
 
 /// The first descriptor after the standard streams; LISTEN_FDS count from here.
-pub(super) const FIRST_SOCKET: RawFd = 3;
+pub(in crate::os) const FIRST_SOCKET: RawFd = 3;
 /// So many descriptors are closed one by one where the kernel cannot close a range.
 const DESCRIPTORS_MAX: RawFd = 65_536;
 /// The field of `/proc/PID/stat` that holds the start, counted from the state, which is the third.
@@ -148,17 +148,7 @@ impl Newborn<'_> {
 
     /// Puts the sockets at 3 and up, and closes the rest if asked to.
     fn place_sockets(&mut self) -> nix::Result<()> {
-        let count = RawFd::try_from(self.sockets.len()).map_err(|_| Errno::EMFILE)?;
-        let end = FIRST_SOCKET + count;
-        for fd in &mut self.sockets {
-            // Out of the way first: one may stand where another one goes.
-            // SAFETY: duplicates a descriptor; this process has a table of its own.
-            *fd = Errno::result(unsafe { libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, end) })?;
-        }
-        for (fd, place) in self.sockets.iter().zip(FIRST_SOCKET..) {
-            // SAFETY: as above; the copy is without close-on-exec.
-            Errno::result(unsafe { libc::dup2(*fd, place) })?;
-        }
+        let end = place(&mut self.sockets)?;
         if self.others == Others::Close {
             close_from(end);
         }
@@ -256,6 +246,23 @@ fn forget_suspension() {
         libc::sigaddset(key.as_mut_ptr(), libc::SIGTSTP);
         libc::sigtimedwait(key.as_ptr(), ptr::null_mut(), &raw const now);
     }
+}
+
+/// Puts sockets at 3 and up, whatever stood there; gives the first descriptor behind them. Only for a
+/// process that is about to become another program.
+pub(in crate::os) fn place(sockets: &mut [RawFd]) -> nix::Result<RawFd> {
+    let count = RawFd::try_from(sockets.len()).map_err(|_| Errno::EMFILE)?;
+    let end = FIRST_SOCKET + count;
+    for fd in sockets.iter_mut() {
+        // Out of the way first: one may stand where another one goes.
+        // SAFETY: duplicates a descriptor, and closes none.
+        *fd = Errno::result(unsafe { libc::fcntl(*fd, libc::F_DUPFD_CLOEXEC, end) })?;
+    }
+    for (fd, place) in sockets.iter().zip(FIRST_SOCKET..) {
+        // SAFETY: nothing of this process is used after it, but for exec; the copy is without close-on-exec.
+        Errno::result(unsafe { libc::dup2(*fd, place) })?;
+    }
+    Ok(end)
 }
 
 /// Closes everything from there on.

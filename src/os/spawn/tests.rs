@@ -216,19 +216,20 @@ fn the_child_has_no_descriptor_of_ours() {
 #[test]
 fn sockets_are_found_at_three_and_counted() {
     let sockets = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    let mut borrowed = sockets.each_ref().map(AsFd::as_fd);
+    let names = ["c", "b", "a"];
+    let mut borrowed = [0, 1, 2].map(|n: usize| Socket { fd: sockets[n].as_fd(), name: names[n] });
     borrowed.reverse();
-    let inode = |socket: &BorrowedFd<'_>| {
-        let link = fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
+    let inode = |socket: &Socket<'_>| {
+        let link = fs::read_link(format!("/proc/self/fd/{}", socket.fd.as_raw_fd())).unwrap();
         link.to_str().unwrap().to_owned()
     };
-    let script = "echo $LISTEN_FDS $((LISTEN_PID - $$)); \
+    let script = "echo $LISTEN_FDS $((LISTEN_PID - $$)) $LISTEN_FDNAMES; \
                   for n in 3 4 5; do readlink /proc/$$/fd/$n; done; test ! -e /proc/$$/fd/6";
-    let ours = ["LISTEN_PID=1", "PATH=/usr/bin:/bin", "LISTEN_FDS=9"];
+    let ours = ["LISTEN_PID=1", "PATH=/usr/bin:/bin", "LISTEN_FDS=9", "LISTEN_FDNAMES=x"];
     let command = Command::with(&["sh", "-c", script], &ours);
     let spawn = Spawn { sockets: &borrowed, others: Others::Close, ..command.spawn() };
     let expected: Vec<String> = borrowed.iter().map(inode).collect();
-    assert_eq!(written(spawn), format!("3 0\n{}\n", expected.join("\n")));
+    assert_eq!(written(spawn), format!("3 0 a:b:c\n{}\n", expected.join("\n")));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
     ports::Port,
     registry::ProcessIdentity,
 };
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 use std::io;
 
 /// What was seen.
@@ -74,6 +74,8 @@ impl Sight {
         match find_owner(inode) {
             // It may have been forked while we looked.
             Some(pid) if family.pids(check).contains(&pid) => of_tree(pid),
+            // We listen ourselves (`--listen-fd`), and the tree has let go of what it was passed.
+            Some(pid) if pid == getpid().as_raw() => Seen::Unserved,
             None if came_later => Seen::Own(None),
             Some(_) | None => {
                 self.foreign.push(inode);
