@@ -19,6 +19,8 @@ const HEAD: Style = Style::new().bold();
 const PRINT: &str = "write to standard output";
 /// How wide a line may be where nobody says anything.
 const WIDTH_DEFAULT: usize = 80;
+/// How many lines where nobody says anything.
+const HEIGHT_DEFAULT: usize = 24;
 /// Blanks between two columns.
 const COLUMN_GAP: u16 = 2;
 
@@ -156,6 +158,13 @@ pub(super) fn width() -> usize {
     let told = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
     let seen = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into());
     told.or_else(seen).filter(|width| *width > 0).unwrap_or(WIDTH_DEFAULT)
+}
+
+/// How many lines are seen at once: as `LINES` says, else as the terminal has.
+pub(super) fn height() -> usize {
+    let told = std::env::var("LINES").ok().and_then(|text| text.trim().parse().ok());
+    let seen = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_row.into());
+    told.or_else(seen).filter(|height| *height > 0).unwrap_or(HEIGHT_DEFAULT)
 }
 
 /// Whether more than ASCII can be shown: the locale says so, as setlocale(3) would find it.

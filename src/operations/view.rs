@@ -50,6 +50,10 @@ pub struct View {
     pub cwd: Option<String>,
     /// Where its output is kept, if it is.
     pub log: Option<String>,
+    /// How much of one processor its tree uses, in percent; told by `list` alone.
+    pub cpu_percent: Option<f64>,
+    /// The resident memory of its tree; told by `list` alone.
+    pub memory_bytes: Option<u64>,
     /// Its container, if it is one.
     pub container: Option<serde_json::Value>,
 }
@@ -187,6 +191,8 @@ impl Host {
             command: record.as_ref().map(|record| record.details.command.clone()),
             cwd: record.as_ref().map(|record| record.details.cwd.clone()),
             log: record.and_then(|record| record.details.log),
+            cpu_percent: None,
+            memory_bytes: None,
             container: None,
         }
     }

@@ -27,5 +27,6 @@ pub mod terminal;
 #[cfg(test)]
 mod test_process;
 pub mod tree;
+pub mod usage;
 pub mod user;
 pub mod wait_set;

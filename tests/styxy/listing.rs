@@ -52,6 +52,76 @@ fn a_watched_list_follows_what_happens() {
 }
 
 #[test]
+fn a_watched_list_tells_news_and_not_each_tick_of_a_clock() {
+    let sandbox = Sandbox::new();
+    let watch = sandbox.start("list --watch --json");
+    let (running, ready) = sandbox.serve("run -t web -i a -- child serve");
+    watch.prints(&["\"phase\":\"ready\""]);
+    let (other, _) = sandbox.serve("run -t web -i b -- child serve");
+    let ready_ones = || {
+        watch.stdout().lines().last().map_or(0, |line| line.matches("\"phase\":\"ready\"").count())
+    };
+    crate::patience::until_true("both to be ready", || ready_ones() == 2);
+    let printed = || watch.stdout().lines().count();
+    let before = printed();
+    // The kernel counts the time of a busy process, and the list is looked at again meanwhile.
+    sandbox.sh("timeout 3 sh -c 'while :; do :; done'").failed();
+    assert_eq!(printed(), before, "{}", watch.story());
+
+    let rows = |line: &str| {
+        let list: serde_json::Value = serde_json::from_str(line).unwrap();
+        list["instances"].as_array().unwrap().len()
+    };
+    assert_eq!(rows(watch.stdout().lines().next().unwrap()), 0);
+    other.end(Signal::SIGTERM).code(143);
+    running.end(Signal::SIGTERM).code(143);
+    crate::patience::until_true("the empty list", || {
+        watch.stdout().lines().last().is_some_and(|line| rows(line) == 0)
+    });
+    assert!(watch.stdout().contains(&ready.port.to_string()));
+    watch.end(Signal::SIGTERM).code(143);
+}
+
+#[test]
+fn what_the_whole_tree_uses_is_listed() {
+    let sandbox = Sandbox::new();
+    // Its memory is in a child of the leader, which works for a while first.
+    let busy = "import sys; block = bytearray(60 << 20); sum(range(20_000_000)); \
+                print('done', flush=True); sys.stdin.read()";
+    std::fs::write(sandbox.file("busy.py"), busy).unwrap();
+    let line = "sleep 1000 | /usr/bin/python3 busy.py";
+    let running =
+        sandbox.start(&format!("run -t web -i a --ready none --stop-timeout 1s -- sh -c '{line}'"));
+    running.prints(&["done"]);
+    sandbox.run("allocate --type web --id b").code(0);
+
+    let row = sandbox.instance("web", "a").unwrap();
+    assert!(row["memoryBytes"].as_u64().unwrap() > 60 << 20, "{row}");
+    assert!(row["cpuPercent"].as_f64().unwrap() > 0.0, "{row}");
+    let reserved = sandbox.instance("web", "b").unwrap();
+    assert!(reserved["memoryBytes"].is_null() && reserved["cpuPercent"].is_null(), "{reserved}");
+    let list = sandbox.run("list");
+    assert!(list.stdout.contains(" MiB ") && list.stdout.contains('%'), "{}", list.story());
+    running.end(Signal::SIGTERM).code(143);
+}
+
+#[test]
+fn an_instance_inside_another_counts_for_itself() {
+    let sandbox = Sandbox::new();
+    let hold = "child await=go serve";
+    let inner = format!("styxy run -t web -i b -- {hold} & exec {hold}");
+    let outer = sandbox.start(&format!("run -t web -i a --ready none -- bash -c '{inner}'"));
+    sandbox.wait_for_phase("web", "b", "starting");
+    let memory = |id: &str| sandbox.instance("web", id).and_then(|row| row["memoryBytes"].as_u64());
+    crate::patience::until_true("both to be as large", || {
+        // Two of the same kind: were the inner one part of the outer, that would be twice as large.
+        let (a, b) = (memory("a").unwrap_or(0), memory("b").unwrap_or(0));
+        b > 5 << 20 && a > 5 << 20 && a < b + b / 2
+    });
+    outer.end(Signal::SIGTERM).code(143);
+}
+
+#[test]
 fn an_instance_may_be_named_in_four_ways() {
     let sandbox = Sandbox::new();
     let (running, ready) = sandbox.serve("run -t web -i alpha -- child serve");

@@ -180,6 +180,29 @@ fn a_run_in_a_pipeline_reads_its_pipe_and_leaves_the_terminal_alone() {
 }
 
 #[test]
+fn a_watched_list_is_drawn_over_itself_and_ends_at_ctrl_c() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::open(&sandbox);
+
+    terminal.line("styxy list --watch");
+    terminal.expect("nothing runs");
+    let (running, ready) = sandbox.serve("run -t web -i a -- child serve");
+    // As wide as the terminal is, the address has no place.
+    let row = terminal.expect(&format!("web/a@project  {}", ready.port));
+    terminal.expect("ready");
+    // Replaced line by line: a screen that is cleared first would flicker.
+    assert!(row.contains("\u{1b}[H") && !row.contains("\u{1b}[2J"), "{row:?}");
+    running.end(Signal::SIGTERM).code(143);
+    terminal.expect("nothing runs");
+    terminal.keys(CTRL_C);
+    terminal.prompt();
+
+    assert_eq!(terminal.code(), 130);
+    assert!(terminal.is_cooked());
+    terminal.close();
+}
+
+#[test]
 fn an_attached_run_detaches_at_ctrl_c_and_leaves_the_server_running() {
     let sandbox = Sandbox::new();
     let (first, ready) = sandbox.serve("run -t web -i a -- child serve");
