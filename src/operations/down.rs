@@ -4,6 +4,7 @@ use super::{
     error::Error,
     host::{Host, Tell},
     lineup::Lineup,
+    stop::Haste,
     view::Answer,
 };
 use crate::registry::Holder;
@@ -24,7 +25,7 @@ impl Host {
             // A reservation is nobody's who would have to be stopped.
             let supervised = lease.filter(|lease| matches!(lease.holder, Holder::Supervisor));
             let Some(lease) = supervised else { continue };
-            match self.stop(lease.lock_id.as_str(), false, tell) {
+            match self.stop(lease.lock_id.as_str(), Haste::None, tell) {
                 Ok(answer) => {
                     told(&member.name, &answer);
                     stopped.push((member.name.clone(), answer));

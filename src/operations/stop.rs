@@ -51,7 +51,7 @@ impl Haste {
         }
     }
 
-    fn wish(self) -> FromClient {
+    pub(super) fn wish(self) -> FromClient {
         match self {
             Self::None => FromClient::Stop { kill: false, timeout_ms: None },
             Self::Kill => FromClient::Stop { kill: true, timeout_ms: None },

@@ -10,6 +10,7 @@ use super::{
     host::Host,
     lineup::{Lineup, Member, News},
     run::Said,
+    stop::Haste,
     view::Answer,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
         interrupts::Interrupts,
         wait_set::{Interest, WaitSet},
     },
-    supervisor::{line::Line, message::FromClient},
+    supervisor::line::Line,
 };
 use std::ffi::OsString;
 
@@ -234,7 +235,7 @@ impl Up<'_> {
                 lock_id.and_then(|id| Line::connect(self.host.store.run().as_fd(), &id).ok());
             match line {
                 // Whoever is gone meanwhile needs no order.
-                Some(mut line) => drop(line.ask(FromClient::Stop { kill: true })),
+                Some(mut line) => drop(line.ask(Haste::Kill.wish())),
                 None => member.companion.iter().for_each(Companion::ask_to_end),
             }
         }
@@ -315,7 +316,7 @@ impl Up<'_> {
         let answer = self.lineup.members[place].answer.as_ref();
         if let Some(lock_id) = answer.and_then(|answer| answer.lock_id.as_deref()) {
             // The next command for it does what could not be done now.
-            let _ = self.host.stop(lock_id, true, &|_| {});
+            let _ = self.host.stop(lock_id, Haste::Kill, &|_| {});
         }
     }
 

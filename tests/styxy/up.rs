@@ -22,7 +22,7 @@ fn server(name: &str, more: &str) -> String {
 }
 
 fn project(sandbox: &Sandbox, services: &[String]) {
-    fs::write(sandbox.file("styxy.toml"), services.concat()).unwrap();
+    fs::write(sandbox.file("styxy.toml"), services.concat()).expect("our project");
 }
 
 /// db, api after it, front after that.
