@@ -19,7 +19,8 @@ use crate::{
         claim::{Claim, ClaimError},
         clock,
         interrupts::Interrupts,
-        logs, memory,
+        logs::{Keeper, Reader},
+        memory,
         notify::NotifySocket,
         signals::Signals,
         spawn::{Input, Others, Output, Spawn, SpawnError},
@@ -55,13 +56,16 @@ impl Host {
         }
         let shown = Shown::new(self, plan, &leased);
         let prepared = self.prepare(plan, request, &leased);
-        let prepared = match prepared {
+        let mut prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.give_back(leased, &Ended::default(), report);
                 return Err(error);
             }
         };
+        if prepared.log.is_some() {
+            shown.begin_log();
+        }
         let socket = leased.socket.try_clone();
         let callers = socket.and_then(Callers::new);
         let mut callers =
@@ -73,7 +77,7 @@ impl Host {
             interrupt.raise();
         }
         let stage = (&signals, &mut callers);
-        let life = supervised(plan, request, &mut leased, &prepared, stage, &shown, report)?;
+        let life = supervised(plan, request, &mut leased, &mut prepared, stage, &shown, report)?;
         let outcome = life.outcome.clone();
         if let Outcome::Stuck { pids } = &outcome {
             leased.held.leave_files();
@@ -123,7 +127,12 @@ impl Host {
         let lock_id = leased.held.lock_id();
         let notify = means.notify.as_ref().map(NotifySocket::name);
         let given = Given { name: &leased.name, ports: &leased.ports, lock_id, notify };
-        let log = if request.keeps_log() { Some(self.open_log(&leased.name)?) } else { None };
+        let log = if request.keeps_log() {
+            let file = self.open_log(&leased.name)?;
+            Some((file, self.log_keeper(&leased.name)?))
+        } else {
+            None
+        };
         Ok(Prepared { child: child(plan, request, &given)?, log, means })
     }
 
@@ -177,7 +186,7 @@ impl Leased {
 /// The child and where its output goes.
 struct Prepared {
     child: Child,
-    log: Option<File>,
+    log: Option<(File, Keeper)>,
     means: Means,
 }
 
@@ -214,7 +223,9 @@ struct Shown {
     answer: Answer,
     ready: ReadyCheck,
     ready_seconds: u64,
-    log: Option<std::path::PathBuf>,
+    log: std::path::PathBuf,
+    /// What this life has written so far, until it is ready.
+    written: RefCell<Option<Reader>>,
 }
 
 impl Shown {
@@ -243,7 +254,8 @@ impl Shown {
             answer,
             ready: plan.settings.ready.clone().unwrap_or(ReadyCheck::Tcp),
             ready_seconds: ready_timeout.as_secs(),
-            log: Some(host.log_path(&leased.name)),
+            log: host.log_path(&leased.name),
+            written: RefCell::default(),
         }
     }
 
@@ -251,9 +263,14 @@ impl Shown {
         Box::new(Answer { pid, ..self.answer.clone() })
     }
 
+    /// From now on, the last lines are this life's.
+    fn begin_log(&self) {
+        self.written.replace(Reader::of_last_lines(&self.log, 0).ok());
+    }
+
     fn log_lines(&self) -> Vec<String> {
-        let log = self.log.as_deref();
-        log.and_then(|log| logs::tail(log, LOG_LINES).ok()).unwrap_or_default()
+        let written = self.written.take();
+        written.and_then(|written| written.last_lines(LOG_LINES).ok()).unwrap_or_default()
     }
 
     /// Why it is not ready, as far as that was seen.
@@ -266,22 +283,27 @@ fn supervised(
     plan: &Plan,
     request: &Request,
     leased: &mut Leased,
-    prepared: &Prepared,
+    prepared: &mut Prepared,
     (signals, callers): (&Signals, &mut Callers),
     shown: &Shown,
     report: &mut Report<'_>,
 ) -> Result<Life, Error> {
     let policy = policy(plan, request, leased);
-    let Child { program, arguments, environment } = &prepared.child;
+    let Prepared { child: Child { program, arguments, environment }, log: output, means } =
+        prepared;
     let sockets: Vec<_> = leased.listening.iter().map(AsFd::as_fd).collect();
     let sockets = named_sockets(&sockets, &leased.name, &leased.ports);
-    let says_ready =
-        |line: &str| prepared.means.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
-    let log = shown.log.as_deref().filter(|_| prepared.means.pattern.is_some());
+    let says_ready = |line: &str| means.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
+    let log = means.pattern.is_some().then_some(shown.log.as_path());
+    let (file, keeper) = output.as_mut().map(|(file, keeper)| (&*file, keeper)).unzip();
     let mut pid = None;
     let mut tell = |progress: &Progress, insight: &Insight| {
         if let Progress::Started { pid: started } = progress {
             pid = Some(*started);
+        }
+        if matches!(progress, Progress::Ready { .. }) {
+            // They are asked for only where it does not get ready.
+            shown.written.take();
         }
         if let Some(said) = said(progress, insight, pid, shown) {
             report(said);
@@ -291,7 +313,7 @@ fn supervised(
         policy,
         command: Spawn {
             stdin: if request.stdin_null || request.detach { Input::Null } else { Input::Inherit },
-            output: prepared.log.as_ref().map_or(Output::Inherit, |log| Output::File(log.as_fd())),
+            output: file.map_or(Output::Inherit, |file| Output::File(file.as_fd())),
             sockets: &sockets,
             others: if request.detach { Others::Close } else { Others::Inherit },
             ..Spawn::new(program, arguments, environment)
@@ -302,7 +324,8 @@ fn supervised(
         callers,
         stage: if request.detach { Stage::Background } else { Stage::Foreground },
         log: log.map(|path: &Path| LogCheck { path, says_ready: &says_ready }),
-        notify: prepared.means.notify.as_ref(),
+        notify: means.notify.as_ref(),
+        keeper,
         report: &mut tell,
         before_rest: &mut memory::give_back,
     };

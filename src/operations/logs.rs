@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     decision::identity,
-    os::logs::{self, Follow},
+    os::{
+        clock,
+        logs::{self, Follow, Keeper},
+    },
     registry::{Instance, InstanceName},
 };
 use std::{fs::File, path::PathBuf};
@@ -29,6 +32,13 @@ impl Host {
         drop(self.open_log(name)?);
         Follow::start(&self.log_path(name), 0)
             .map_err(|source| Error::System { deed: "follow the instance's log", source })
+    }
+
+    /// What keeps it small.
+    pub(super) fn log_keeper(&self, name: &InstanceName) -> Result<Keeper, Error> {
+        let (log_name, rotation) = (log_name(name), self.config.logs());
+        Keeper::new(self.store.as_fd(), &name.service_type, &log_name, rotation, clock::now())
+            .map_err(|source| Error::System { deed: "open the instance's log", source })
     }
 
     /// The log of the instance that a user means; of one that has ended, the one remembered.

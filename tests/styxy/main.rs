@@ -21,6 +21,7 @@ mod detached;
 mod health;
 mod json;
 mod listing;
+mod logs;
 mod many;
 mod nesting;
 mod new_ranges;

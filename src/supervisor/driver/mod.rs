@@ -26,6 +26,7 @@ use crate::{
     os::{
         claim::Claim,
         clock,
+        logs::{Keeper, Wake},
         notify::NotifySocket,
         signals::{Received as Arrived, Signals},
         spawn::{Record, Spawn, SpawnError},
@@ -70,6 +71,8 @@ pub struct Setup<'a> {
     pub log: Option<LogCheck<'a>>,
     /// Where it says itself how it is.
     pub notify: Option<&'a NotifySocket>,
+    /// What keeps its output small, where that goes to a log.
+    pub keeper: Option<&'a mut Keeper>,
     /// Is told what is worth a line, and what is known besides.
     pub report: &'a mut dyn FnMut(&Progress, &Insight),
     /// Called once, before the first long rest: to free what is of no more use.
@@ -165,6 +168,7 @@ enum Source {
     Check,
     Log,
     Word,
+    Growth,
 }
 
 impl Driver<'_> {
@@ -202,7 +206,13 @@ impl Driver<'_> {
         if let Some(notify) = self.setup.notify {
             set.add(Source::Word, notify, Interest::Readable);
         }
-        let deadline = [self.machine.deadline(), self.rest_at].into_iter().flatten().min();
+        let mut tend_at = None;
+        match self.setup.keeper.as_ref().map(|keeper| keeper.wake(clock::now())) {
+            Some(Wake::Readable(grown)) => set.add(Source::Growth, grown, Interest::Readable),
+            Some(Wake::At(moment)) => tend_at = Some(moment),
+            None => {}
+        }
+        let deadline = [self.machine.deadline(), self.rest_at, tend_at].into_iter().flatten().min();
         for source in set.wait(deadline)? {
             self.take_in(source)?;
         }
@@ -213,6 +223,9 @@ impl Driver<'_> {
         if self.rest_at.is_some_and(|rest_at| rest_at <= now) {
             self.rest_at = None;
             (self.setup.before_rest)();
+        }
+        if tend_at.is_some_and(|tend_at| tend_at <= now) {
+            self.tend_log();
         }
         Ok(())
     }
@@ -243,6 +256,7 @@ impl Driver<'_> {
                 let finding = self.looks.advance(&mut self.family);
                 self.queue.extend(finding.map(Event::CheckEnded));
             }
+            Source::Growth => self.tend_log(),
             Source::Log => {
                 if self.looks.read_log() {
                     self.queue.push_back(Event::SaidReady);
@@ -251,6 +265,12 @@ impl Driver<'_> {
             Source::Word => self.listen(),
         }
         Ok(())
+    }
+
+    fn tend_log(&mut self) {
+        if let Some(keeper) = &mut self.setup.keeper {
+            keeper.tend(clock::now());
+        }
     }
 
     // ── What is asked for ────────────────────────────────────────────────────────────────────────────────

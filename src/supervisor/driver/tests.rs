@@ -145,6 +145,7 @@ impl Stagehand {
                 stage: Stage::Background,
                 log: marker.map(|_| LogCheck { path: &log_path, says_ready: &says_ready }),
                 notify: None,
+                keeper: None,
                 report: &mut |progress, insight| {
                     said.push(word(progress).to_owned());
                     act(Moment { progress, insight, place, store });
