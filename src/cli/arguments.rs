@@ -5,7 +5,7 @@
 
 use super::{
     allocate, audit, check, cleanup, completions, config, down, env, list, logs, output, port,
-    release, run, scan, stop, types, up, r#use,
+    release, restart, run, scan, stop, types, up, r#use, wait,
 };
 use crate::{
     config::{
@@ -31,7 +31,9 @@ const COMMANDS: &[Command] = &[
     Command::of::<port::Arguments>("port", &[]),
     Command::of::<env::Arguments>("env", &[]),
     Command::of::<list::Arguments>("list", &["ps"]),
+    Command::of::<wait::Arguments>("wait", &[]),
     Command::of::<stop::Arguments>("stop", &[]),
+    Command::of::<restart::Arguments>("restart", &[]),
     Command::of::<logs::Arguments>("logs", &[]),
     Command::of::<check::Arguments>("check", &[]),
     Command::of::<scan::Arguments>("scan", &[]),

@@ -20,12 +20,15 @@ mod logs;
 mod output;
 mod port;
 mod release;
+mod restart;
 mod run;
 mod scan;
+mod spinner;
 mod stop;
 mod types;
 mod up;
 mod r#use;
+mod wait;
 
 pub use arguments::definition;
 

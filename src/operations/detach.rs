@@ -10,21 +10,26 @@ use super::{
     plan::Request,
     run::Said,
     view::Answer,
+    vigil::{Vigil, Watcher},
 };
 use crate::os::{
     companion,
     detach::{Side, detach, see_off},
+    interrupts::Interrupts,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Write},
+    io::{Read, Write},
+    os::fd::AsFd,
 };
 
 /// What came of a detached run.
 pub enum Detached {
     /// On the launcher's side: where it is, or why it is not.
     Launched(Result<Box<Answer>, Failure>),
+    /// On the launcher's side: who watched went away, with this exit code, and it goes on.
+    Left(i32),
     /// On the background's side, at the end of the instance: the exit code, for nobody.
     Over(i32),
 }
@@ -36,6 +41,13 @@ pub enum Report {
     UntilReady,
     /// To the `up` of this pid, to its end; and it ends with that process.
     WithStarter(i32),
+}
+
+/// What a launcher waits for.
+#[derive(Clone, Copy)]
+enum Source {
+    Report,
+    Interrupt,
 }
 
 /// One line of the report.
@@ -58,12 +70,13 @@ impl Host {
         &mut self,
         request: &Request,
         code: fn(Kind) -> i32,
+        watcher: Option<&dyn Watcher>,
         report: &mut dyn FnMut(Said),
     ) -> Result<Detached, Error> {
         match detach() {
             Ok(Side::Launcher { background, report: pipe }) => {
-                let answer = wait(pipe, code, report);
-                if !matches!(answer, Ok(Detached::Launched(Ok(_)))) {
+                let answer = wait(pipe, code, watcher, report);
+                if !matches!(answer, Ok(Detached::Launched(Ok(_)) | Detached::Left(_))) {
                     see_off(background);
                 }
                 answer
@@ -141,20 +154,48 @@ impl Host {
     }
 }
 
+/// Waits for the report. A person who watches may go away: the instance goes on.
 fn wait(
-    pipe: File,
+    mut pipe: File,
     code: fn(Kind) -> i32,
+    watcher: Option<&dyn Watcher>,
     report: &mut dyn FnMut(Said),
 ) -> Result<Detached, Error> {
-    for line in BufReader::new(pipe).lines() {
-        let line = line.ok().and_then(|line| serde_json::from_str::<Line>(&line).ok());
-        match line {
-            Some(Line::Said(said)) => report(said),
-            Some(Line::Ready(answer)) => return Ok(Detached::Launched(Ok(answer))),
-            Some(Line::Unconfirmed(proposal)) => return Err(Error::Unconfirmed(proposal)),
-            Some(Line::Failed(failure)) => return Ok(Detached::Launched(Err(failure))),
-            None => break,
+    let failed = |source| Error::System { deed: "wait for the background process", source };
+    let interrupts = watcher.map(|_| Interrupts::take()).transpose().map_err(failed)?;
+    let vigil = Vigil::begin(None, watcher);
+    let mut lines = Vec::new();
+    loop {
+        let mut sources: Vec<(Source, &dyn AsFd)> = vec![(Source::Report, &pipe)];
+        sources.extend(interrupts.iter().map(|it| (Source::Interrupt, it as &dyn AsFd)));
+        let first = vigil.first_of(&sources).map_err(failed)?;
+        if let (Some(Source::Interrupt), Some(interrupts)) = (first, &interrupts) {
+            report(Said::Notice("interrupted: it goes on in the background".to_owned()));
+            return Ok(Detached::Left(interrupts.which().exit_code()));
+        }
+        let mut block = [0; 4096];
+        let length = pipe.read(&mut block).unwrap_or(0);
+        if length == 0 {
+            return Ok(Detached::Launched(Err(Error::BackgroundKilled.failure(code))));
+        }
+        lines.extend_from_slice(&block[..length]);
+        while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = lines.drain(..=end).collect();
+            match serde_json::from_slice(&line) {
+                Ok(Line::Said(said)) => {
+                    if let Said::Started { answer } = &said {
+                        let Answer { r#type, id, port, .. } = &**answer;
+                        vigil.waits_for(&format!("{type}/{id} on port {port}: getting ready"));
+                    }
+                    report(said);
+                }
+                Ok(Line::Ready(answer)) => return Ok(Detached::Launched(Ok(answer))),
+                Ok(Line::Unconfirmed(proposal)) => return Err(Error::Unconfirmed(proposal)),
+                Ok(Line::Failed(failure)) => return Ok(Detached::Launched(Err(failure))),
+                Err(_) => {
+                    return Ok(Detached::Launched(Err(Error::BackgroundKilled.failure(code))));
+                }
+            }
         }
     }
-    Ok(Detached::Launched(Err(Error::BackgroundKilled.failure(code))))
 }

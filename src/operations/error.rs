@@ -12,7 +12,7 @@ use crate::{
     store::StoreError,
 };
 use serde::{Deserialize, Serialize};
-use std::{error::Error as _, io};
+use std::{error::Error as _, io, time::Duration};
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +126,34 @@ pub enum Error {
         /// The last lines of its log.
         log: Vec<String>,
     },
+    /// It had not come so far in time.
+    #[error("{name} was not {what} after {time}: {why}")]
+    Waited {
+        /// Which instance, as it is called or was asked for.
+        name: String,
+        /// What was waited for.
+        what: &'static str,
+        /// How long, in words.
+        time: String,
+        /// How far it was.
+        why: String,
+    },
+    /// It ended while somebody waited for it to be ready.
+    #[error("{name} ended with {code} before it was ready{}", tail(log))]
+    EndedMeanwhile {
+        /// Which instance.
+        name: String,
+        /// What its run ended with.
+        code: i32,
+        /// The last lines of its log.
+        log: Vec<String>,
+    },
+    /// It has just ended.
+    #[error("{name} has ended just now")]
+    Over {
+        /// Which instance.
+        name: String,
+    },
     /// Somebody else took its port between the lease and its start, with `--port` or too often.
     #[error("port {port} was taken by {thief} before {name} could listen on it")]
     Stolen {
@@ -181,8 +209,8 @@ pub enum Error {
         /// Which one.
         view: Box<View>,
     },
-    /// `stop` of a reservation.
-    #[error("{} is reserved, and has no process of styxy's to stop", view.full_name())]
+    /// `stop` or `restart` of a reservation.
+    #[error("{} is reserved, and has no process of styxy's", view.full_name())]
     NotRunning {
         /// Which one.
         view: Box<View>,
@@ -255,6 +283,15 @@ pub struct Failure {
 }
 
 impl Error {
+    /// That something had not come so far in time.
+    pub(super) fn waited(name: String, what: &'static str, time: Duration, why: String) -> Self {
+        let time = match time.subsec_millis() {
+            0 => format!("{} s", time.as_secs()),
+            _ => format!("{} ms", time.as_millis()),
+        };
+        Self::Waited { name, what, time, why }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         match self {
@@ -270,7 +307,7 @@ impl Error {
             Self::EndedEarly { .. } | Self::EndedByItself { .. } | Self::ServiceFailed { .. } => {
                 Kind::Ended
             }
-            Self::NotReady { .. } => Kind::Timeout,
+            Self::NotReady { .. } | Self::Waited { .. } => Kind::Timeout,
             Self::Stolen { .. } => Kind::NoPort,
             Self::ClaimHeld { .. }
             | Self::NotThere { .. }
@@ -281,6 +318,8 @@ impl Error {
             Self::Store(_)
             | Self::Leftovers { .. }
             | Self::Directory(_)
+            | Self::EndedMeanwhile { .. }
+            | Self::Over { .. }
             | Self::SupervisorKilled { .. }
             | Self::BackgroundKilled
             | Self::Spawn(_)
@@ -332,8 +371,11 @@ impl Error {
                 Some("name a directory of your own with STYXY_STATE_DIR".to_owned())
             }
             Self::Leftovers { .. } => Some("styxy cleanup".to_owned()),
+            Self::Waited { .. } => Some("give it more time with --timeout".to_owned()),
+            Self::Over { .. } => Some("start it with `styxy run`".to_owned()),
             Self::Template(_)
             | Self::Declined(_)
+            | Self::EndedMeanwhile { .. }
             | Self::Spawn(_)
             | Self::NotExecutable { .. }
             | Self::EndedEarly { .. }

@@ -412,6 +412,7 @@ impl Host {
                 ready: settings.ready.as_ref().unwrap_or(&ReadyCheck::Tcp).to_string(),
                 stop_signal: settings.stop_signal.unwrap_or(StopSignal::TERM).0,
                 stop_timeout_ms: milliseconds(stop_timeout),
+                ready_timeout_ms: settings.ready_timeout.map(milliseconds),
                 log,
             },
         })

@@ -28,6 +28,7 @@ pub mod ranges;
 mod readiness;
 pub mod refused;
 pub mod release;
+pub mod restart;
 pub mod run;
 pub mod scan;
 pub mod service_types;
@@ -35,6 +36,8 @@ pub mod services;
 pub mod stop;
 pub mod up;
 pub mod view;
+pub mod vigil;
+pub mod wait;
 pub mod watch;
 
 pub use error::{Error, Failure, Kind};

@@ -177,6 +177,14 @@ impl Host {
         }
     }
 
+    /// The supervisor refuses it: only the owner or root may.
+    pub(super) fn not_yours(&self, view: View, lock_id: &LockId) -> Error {
+        let record = self.store.run().read(lock_id);
+        let owner = record
+            .map_or_else(|| "another user".to_owned(), |record| user::name(record.details.uid));
+        Error::NotYours { view: Box::new(view), owner }
+    }
+
     fn ask_to_stop(&self, view: View, lock_id: LockId, haste: Haste) -> Result<Stopping, Error> {
         let Ok(mut line) = Line::connect(self.store.run().as_fd(), &lock_id) else {
             return Ok(Stopping { view, lock_id, haste, stage: Stage::Ending });
@@ -184,7 +192,8 @@ impl Host {
         let record = self.store.run().read(&lock_id);
         let supervisor = record.map(|record| record.details.supervisor);
         let supervisor = supervisor.and_then(|it| Handle::open(&it).ok().flatten());
-        line.ask(haste.wish()).map_err(broken)?;
+        // Whoever cannot be asked any more is gone, and then the line says no word either.
+        let _ = line.ask(haste.wish());
         Ok(Stopping { view, lock_id, haste, stage: Stage::Asked { line, supervisor } })
     }
 
@@ -212,16 +221,15 @@ impl Host {
                 Heeded::Stuck(pids) => {
                     Err(Error::Stuck { name: view.full_name(), survivors: survivors(&pids) })
                 }
-                Heeded::Refused => {
-                    let record = self.store.run().read(&lock_id);
-                    let owner = record.map_or_else(
-                        || "another user".to_owned(),
-                        |record| user::name(record.details.uid),
-                    );
-                    Err(Error::NotYours { view: Box::new(view), owner })
-                }
-                // Killed while it was asked: what it left is stopped by asking once more.
-                Heeded::Killed => self.stop(lock_id.as_str(), haste, tell),
+                Heeded::Refused => Err(self.not_yours(view, &lock_id)),
+                // Gone while it was asked: what it left, if it was killed, is stopped by asking once more.
+                Heeded::Killed => match self.stop(lock_id.as_str(), haste, tell) {
+                    Err(Error::Reference(ReferenceError::Unknown(_))) => {
+                        let message = format!("{} has ended", view.full_name());
+                        Ok(view.answer(message))
+                    }
+                    stopped => stopped,
+                },
             },
         }
     }
@@ -261,7 +269,7 @@ fn hear_end(line: &mut Line) -> Result<Heeded, Error> {
 }
 
 /// The supervisor is gone too when `stop` returns.
-fn wait_for_exit(supervisor: &Option<Handle>) {
+pub(super) fn wait_for_exit(supervisor: &Option<Handle>) {
     if let Some(supervisor) = supervisor {
         let mut set = WaitSet::new();
         set.add((), supervisor, Interest::Readable);

@@ -59,6 +59,9 @@ pub struct Details {
     pub stop_signal: i32,
     /// How long it may take to stop, in ms.
     pub stop_timeout_ms: u64,
+    /// How long it may take to get ready, in ms; the default where it is not said.
+    #[serde(default)]
+    pub ready_timeout_ms: Option<u64>,
     /// Where its output goes, when it is detached.
     pub log: Option<String>,
 }
@@ -189,6 +192,7 @@ pub(crate) mod tests {
             ready: "tcp".to_owned(),
             stop_signal: 15,
             stop_timeout_ms: 10_000,
+            ready_timeout_ms: None,
             log: None,
         }
     }

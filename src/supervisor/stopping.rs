@@ -10,7 +10,7 @@ use super::{
 use std::time::{Duration, Instant};
 
 /// Who is there so long after KILL sleeps in the kernel where no signal reaches.
-pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(5);
+pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A stop under way.
 #[derive(Debug)]

@@ -151,3 +151,43 @@ fn bad_input_is_refused_before_anything_is_left_running() {
     sandbox.run(&taken).code(69).said(&[&std::process::id().to_string()]);
     sandbox.nothing_is_left();
 }
+
+#[test]
+fn a_person_sees_a_spinner_while_it_starts_and_the_port_then() {
+    let sandbox = Sandbox::new();
+    let mut terminal = crate::pty::Terminal::open(&sandbox);
+    terminal.line("PATH=$PATH; styxy run -d -t web -i a -- child await=go serve");
+    terminal.expect("web/a on port");
+    terminal.expect("getting ready");
+
+    fs::write(sandbox.file("go"), "").unwrap();
+
+    terminal.expect(&format!("web/a  http://127.0.0.1:{}", sandbox.port(0)));
+    assert_eq!(terminal.prompt().lines().last(), Some(&*sandbox.port(0).to_string()));
+    // Nobody sees one who does not want to, or is no person.
+    fs::remove_file(sandbox.file("go")).unwrap();
+    terminal.line("styxy run -d -q -t web -i b --ready-timeout 1s -- child await=go serve");
+    assert!(!terminal.prompt().contains("getting"));
+    sandbox.run("run -d -t web -i c -- child serve").code(0);
+    assert!(!sandbox.story().contains("getting"));
+    sandbox.run("stop --all").code(0);
+    terminal.close();
+}
+
+#[test]
+fn a_person_who_does_not_want_to_wait_leaves_it_starting() {
+    let sandbox = Sandbox::new();
+    let mut terminal = crate::pty::Terminal::open(&sandbox);
+    terminal.line("styxy run -d -t web -i a -- child await=go serve");
+    terminal.expect("getting ready");
+
+    terminal.keys(crate::pty::CTRL_C);
+
+    terminal.expect("goes on in the background");
+    terminal.prompt();
+    assert_eq!(terminal.code(), 130);
+    fs::write(sandbox.file("go"), "").unwrap();
+    sandbox.run("wait web/a").code(0);
+    sandbox.run("stop web/a").code(0);
+    terminal.close();
+}

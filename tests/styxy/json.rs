@@ -111,7 +111,8 @@ fn all_that_answer_with_a_lease_answer_alike() {
     let started = sandbox.run("run -d -t web -i two --json -- child serve").code(0).json();
     check(&started, LEASE);
     let reuse = "run -t web -i two --if-running reuse --json -- child serve";
-    for words in ["use web/two --json", "port web/two --json", reuse, "stop web/two --json"] {
+    let located = ["use web/two --json", "port web/two --json", reuse, "wait web/two --json"];
+    for words in located.into_iter().chain(["restart web/two --json", "stop web/two --json"]) {
         let answer = sandbox.run(words).code(0).json();
         check(&answer, LEASE);
         for key in ["port", "ports", "lockId", "type", "id", "project", "url"] {

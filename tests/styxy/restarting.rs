@@ -1,138 +1,165 @@
-//! Commands that end and are started again: when, how often, and what is kept meanwhile.
+//! `styxy restart`: the same instance on the same port, with another process.
 
-use crate::patience::{until, until_true};
-use crate::processes;
-use crate::running::Running;
-use crate::sandbox::{Sandbox, ask, recorded_pids};
-use nix::errno::Errno;
+use crate::patience::until_true;
+use crate::processes::{self, is_alive};
+use crate::sandbox::{Sandbox, ask, recorded_pids, server_pid};
 use nix::sys::signal::Signal;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, UnixAddr, bind, socket};
-use std::os::fd::AsRawFd;
-
-/// How often it was started, by what it wrote down.
-fn starts(sandbox: &Sandbox) -> usize {
-    recorded_pids(&sandbox.file("seen"), 0).len()
-}
-
-/// Waits until it was said so many times that it waits before it is started again.
-fn says_it_waits(running: &Running, times: usize) {
-    let event = format!("{times} waits");
-    let count = || running.stderr().matches("starting it again in").count();
-    until(&event, || (count() >= times).then_some(()), || running.story());
-}
-
-/// Whether the port can be had by who does not ask to share it, or its name by another styxy.
-fn is_given_up(port: u16) -> bool {
-    let taken = |outcome: nix::Result<()>| match outcome {
-        Ok(()) => false,
-        Err(errno) => {
-            assert_eq!(errno, Errno::EADDRINUSE);
-            true
-        }
-    };
-    let tcp = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)
-        .expect("sockets are left");
-    let number = taken(bind(tcp.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)));
-    let unix = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)
-        .expect("sockets are left");
-    let address =
-        UnixAddr::new_abstract(format!("styxy-port-{port}").as_bytes()).expect("sockets are left");
-    let name = taken(bind(unix.as_raw_fd(), &address));
-    !(number && name)
-}
+use std::fs;
 
 #[test]
-fn port_name_and_lease_are_kept_between_attempts() {
+fn a_foreground_instance_keeps_its_port_and_gets_another_process() {
     let sandbox = Sandbox::new();
-    let words = "run -t web -i a --restart always -- child record=seen serve";
-    let (running, ready) = sandbox.serve(words);
+    let (running, first) = sandbox.serve("run -t web -i a -- child serve");
     let before = sandbox.instance("web", "a").unwrap();
 
-    for round in 1..=3 {
-        let pids = recorded_pids(&sandbox.file("seen"), round);
-        processes::signal(pids[round - 1], Signal::SIGKILL);
-        until_true("the next start", || {
-            assert!(!is_given_up(ready.port), "the port was to be had in round {round}");
-            starts(&sandbox) > round
-        });
-        // It is ready for less than a second each time, so there is a wait before the next start.
-        until_true("a server", || std::net::TcpStream::connect(("127.0.0.1", ready.port)).is_ok());
-    }
+    let answer = sandbox.run("restart web/a --json").code(0).json();
 
-    let after = sandbox.wait_until_ready("web", "a");
-    assert_eq!(after["restarts"], 3);
-    for kept in ["port", "lockId", "supervisorPid", "startedAt"] {
-        assert_eq!(after[kept], before[kept], "{kept}");
+    let pid = server_pid(first.port);
+    assert_ne!(pid, first.pid);
+    assert!(!is_alive(first.pid));
+    assert_eq!((&answer["port"], &answer["pid"]), (&first.port.into(), &pid.into()));
+    let after = sandbox.instance("web", "a").unwrap();
+    for key in ["lockId", "port", "supervisorPid", "startedAt"] {
+        assert_eq!(after[key], before[key], "{key}");
     }
+    assert_eq!((&after["phase"], &after["restarts"]), (&"ready".into(), &1.into()));
+    assert!(running.is_running());
     running.end(Signal::SIGTERM).code(143);
-    assert!(is_given_up(ready.port));
+    sandbox.nothing_is_left();
 }
 
 #[test]
-fn the_policy_says_which_ends_are_answered() {
-    for (policy, code, expected) in
-        [("no", 1, 1), ("on-failure", 0, 1), ("on-failure:2", 3, 3), ("always", 127, 1)]
-    {
-        let sandbox = Sandbox::new();
-        let words = format!("run -t web -i a --ready none --restart {policy}");
-        sandbox.run(&format!("{words} -- child record=seen exit={code}")).code(code);
-        assert_eq!(starts(&sandbox), expected, "{policy} {code}");
-    }
-}
-
-#[test]
-fn restarts_that_are_used_up_are_said() {
+fn the_whole_tree_is_ended_before_it_starts_again() {
     let sandbox = Sandbox::new();
-    let words = "run -t web -i a --ready none --restart on-failure:1 -- child exit=3";
-    sandbox.run(words).code(3).said(&["web/a is not started again", "1 times", "with 3"]);
+    let tree = "child daemon=record=below,deaf,sleep serve";
+    sandbox.run(&format!("run -d -t web -i a --stop-timeout 200ms -- {tree}")).code(0);
+    let below = recorded_pids(&sandbox.file("below"), 1)[0];
+
+    sandbox.run("restart web/a").code(0).said(&["web/a", &sandbox.port(0).to_string()]);
+
+    assert!(!is_alive(below));
+    recorded_pids(&sandbox.file("below"), 2);
+    sandbox.run("stop web/a").code(0);
+    sandbox.nothing_is_left();
 }
 
 #[test]
-fn a_crash_loop_is_an_end_whatever_the_code() {
-    for (code, detach, ready) in [(0, "", "none"), (3, "", "none"), (3, "-d", "tcp")] {
-        let sandbox = Sandbox::new();
-        let words =
-            format!("run {detach} -t web -i a --no-reserve --ready {ready} --restart always");
-        let ended = sandbox.run(&format!("{words} -- child record=seen say=boom exit={code}"));
-        ended.code(code).said(&["5 times in a row"]);
-        if detach == "-d" {
-            ended.said(&["boom", "before it was ready"]);
-        }
-        assert_eq!(starts(&sandbox), 5);
-        assert!(sandbox.instances().is_empty());
-    }
-}
-
-#[test]
-fn who_was_asked_to_end_is_not_started_again() {
+fn who_follows_the_log_or_is_attached_stays() {
     let sandbox = Sandbox::new();
-    for stop in ["stop web/a", "stop --kill web/a"] {
-        let _ = std::fs::remove_file(sandbox.file("seen"));
-        let (running, _) =
-            sandbox.serve("run -t web -i a --restart always -- child record=seen serve");
-        sandbox.run(stop).code(0);
-        running.wait().failed();
-        assert_eq!(starts(&sandbox), 1, "{stop}");
+    sandbox.run("run -d -t web -i a -- child say=up record=seen serve").code(0);
+    let follow = sandbox.start("logs -f web/a");
+    let attached = sandbox.start("run -t web -i a -- child say=up record=seen serve");
+    attached.says(&["attached"]);
+
+    sandbox.run("restart web/a").code(0);
+
+    recorded_pids(&sandbox.file("seen"), 2);
+    assert!(follow.is_running() && attached.is_running());
+    let row = sandbox.instance("web", "a").unwrap();
+    let supervisor = i32::try_from(row["supervisorPid"].as_i64().unwrap()).unwrap();
+    ask(sandbox.port(0), "/exit/5");
+    attached.wait().code(5);
+    follow.wait().code(0).printed("up\nup\n");
+    until_true("the end of the supervisor", || !is_alive(supervisor));
+}
+
+#[test]
+fn two_who_ask_at_once_start_it_once_or_one_after_the_other() {
+    let sandbox = Sandbox::new();
+    let child = "child record=seen stay=go serve";
+    sandbox.run(&format!("run -d -t web -i a --stop-timeout 20s -- {child}")).code(0);
+    let asking = [sandbox.start("restart web/a"), sandbox.start("restart web/a")];
+    sandbox.wait_for_phase("web", "a", "stopping");
+
+    fs::write(sandbox.file("go"), "").unwrap();
+
+    for one in asking {
+        one.wait().code(0);
     }
-    let (running, ready) = sandbox.serve("run -t web -i a --restart always -- child serve");
-    ask(ready.port, "/exit/0");
-    running.says(&["starting it again"]);
-    running.end(Signal::SIGINT).failed();
+    let restarts = sandbox.instance("web", "a").unwrap()["restarts"].as_u64().unwrap();
+    let starts = recorded_pids(&sandbox.file("seen"), 2);
+    assert_eq!(starts.len() as u64, restarts + 1);
+    // Never two at once: all but the last are gone.
+    let (last, earlier) = starts.split_last().unwrap();
+    assert!(earlier.iter().all(|pid| !is_alive(*pid)));
+    assert_eq!(server_pid(sandbox.port(0)), *last);
+    sandbox.run("stop web/a").code(0);
+}
+
+#[test]
+fn one_that_waits_to_be_started_again_is_started_at_once() {
+    let sandbox = Sandbox::new();
+    // It fails as long as `fail` is there.
+    fs::write(sandbox.file("fail"), "").unwrap();
+    let child = "sh -c 'test -e fail && exit 3; exec child serve'";
+    let run = sandbox.start(&format!("run -t web -i a --restart always --no-reserve -- {child}"));
+    run.says(&["starting it again in", "ms"]);
+    // Held there, so that however slow the test is, the asking comes in time.
+    run.signal(Signal::SIGSTOP);
+    fs::remove_file(sandbox.file("fail")).unwrap();
+    let restart = sandbox.start("restart web/a");
+    run.signal(Signal::SIGCONT);
+
+    restart.wait().code(0);
+
+    assert_eq!(sandbox.instance("web", "a").unwrap()["phase"], "ready");
+    run.end(Signal::SIGTERM).code(143);
+}
+
+#[test]
+fn one_that_is_not_ready_in_time_runs_on() {
+    let sandbox = Sandbox::new();
+    let child = "sh -c 'test -e slow && child await=go exit=0; exec child serve'";
+    sandbox.run(&format!("run -d -t web -i a -- {child}")).code(0);
+    fs::write(sandbox.file("slow"), "").unwrap();
+
+    let late = sandbox.run("restart web/a --timeout 1s");
+
+    late.code(124).said(&["web/a", "1 s"]);
+    fs::write(sandbox.file("go"), "").unwrap();
+    sandbox.run("wait web/a").code(0);
+    assert_eq!(sandbox.instance("web", "a").unwrap()["restarts"], 1);
+    sandbox.run("stop web/a").code(0);
+}
+
+#[test]
+fn its_own_time_to_get_ready_counts_if_no_other_is_given() {
+    let sandbox = Sandbox::new();
+    let child = "sh -c 'test -e slow && child await=go exit=0; exec child serve'";
+    sandbox.run(&format!("run -d -t web -i a --ready-timeout 1s -- {child}")).code(0);
+    fs::write(sandbox.file("slow"), "").unwrap();
+
+    sandbox.run("restart web/a").code(124).said(&["1 s"]);
+
+    sandbox.run("stop web/a").code(0);
+}
+
+#[test]
+fn one_that_does_not_start_any_more_says_why() {
+    let sandbox = Sandbox::new();
+    let child = "sh -c 'test -e broken && echo no-model && exit 4; exec child serve'";
+    sandbox.run(&format!("run -d -t web -i a --no-reserve -- {child}")).code(0);
+    fs::write(sandbox.file("broken"), "").unwrap();
+
+    sandbox.run("restart web/a").code(125).said(&["web/a", "ended with 4", "no-model"]);
+
     assert!(sandbox.instances().is_empty());
 }
 
 #[test]
-fn a_stop_during_a_wait_ends_it_at_once() {
-    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
-        let sandbox = Sandbox::new();
-        let words = "run -t web -i a --no-reserve --restart always -- child record=seen exit=1";
-        let running = sandbox.start(words);
-        // The fourth wait is the longest before it counts as a loop.
-        says_it_waits(&running, 4);
+fn what_does_not_run_is_not_restarted() {
+    let sandbox = Sandbox::new();
+    sandbox.run("restart web/a").code(2).said(&["no instance `web/a`"]);
+    sandbox.run("allocate --type web --id a").code(0);
+    sandbox.run("restart web/a").code(75).said(&["web/a", "reserved"]);
+    let (running, _) = sandbox.serve("run -t web -i b -- child serve");
+    running.end(Signal::SIGTERM).code(143);
+    sandbox.run("restart web/b").code(2).said(&["no instance `web/b`"]);
 
-        running.end(signal).code(code);
-
-        assert_eq!(starts(&sandbox), 4);
-        assert!(sandbox.instances().is_empty());
-    }
+    let killed = sandbox.start("run -t web -i c -- child deaf serve");
+    killed.ready();
+    processes::signal(killed.pid(), Signal::SIGKILL);
+    killed.wait();
+    sandbox.run("restart web/c").failed().said(&["web/c"]);
+    sandbox.run("cleanup").code(0);
 }

@@ -12,6 +12,7 @@ use super::{
     arguments::{Session, Verb},
     consent::with_consent,
     exit_code, failure, output,
+    spinner::Spinner,
 };
 use crate::operations::{
     Error, Host,
@@ -70,16 +71,19 @@ fn part_of_up(host: &Host, request: Request, starter: i32) -> Result<i32, Error>
 
 /// The port on stdout once it is ready there, or why it is not.
 fn in_background(host: &mut Host, request: &mut Request, session: &Session) -> Result<i32, Error> {
-    let mut say = |said| {
-        if let Some(sentence) = report::sentence(&said) {
-            session.say(&sentence);
-        }
-    };
+    let spinner = Spinner::new(session);
     let detached = with_consent(request, |request| {
         // Asked before the fork: in the background nobody could answer.
         host.check_consent(request)?;
-        host.run_detached(request, exit_code::of, &mut say)
-    })?;
+        let mut say = |said| {
+            if let Some(sentence) = report::sentence(&said) {
+                spinner.aside(|| session.say(&sentence));
+            }
+        };
+        host.run_detached(request, exit_code::of, spinner.watcher(), &mut say)
+    });
+    spinner.clear();
+    let detached = detached?;
     match detached {
         Detached::Launched(Ok(answer)) => {
             session.say(&report::where_it_is(&answer));
@@ -88,6 +92,6 @@ fn in_background(host: &mut Host, request: &mut Request, session: &Session) -> R
         }
         Detached::Launched(Err(failure)) => Ok(failure::show(&failure, session.json)),
         // The launcher has told all that there was to tell.
-        Detached::Over(code) => Ok(code),
+        Detached::Over(code) | Detached::Left(code) => Ok(code),
     }
 }
