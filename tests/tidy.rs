@@ -329,8 +329,9 @@ fn what_the_table_allows_is_no_fault() {
 #[test]
 fn a_file_of_tests_alone_is_known_by_its_declaration() {
     let text = "mod machine;\n#[cfg(test)]\nmod lives;\npub use machine::Machine;\n";
-    assert_eq!(modules_of_tests("src/supervisor/mod.rs", text), ["src/supervisor/lives.rs"]);
-    assert_eq!(modules_of_tests("src/ports/port.rs", text), ["src/ports/port/lives.rs"]);
+    let either = |folder: &str| [format!("{folder}/lives.rs"), format!("{folder}/lives/mod.rs")];
+    assert_eq!(modules_of_tests("src/supervisor/mod.rs", text), either("src/supervisor"));
+    assert_eq!(modules_of_tests("src/ports/port.rs", text), either("src/ports/port"));
     assert_eq!(modules_of_tests("src/ports/port.rs", "#[cfg(test)]\nmod tests {"), [""; 0]);
     // What comes after such a line is no test.
     let planted = "#[cfg(test)]\nmod lives;\nuse crate::store::Store;";

@@ -176,7 +176,7 @@ pub(crate) fn modules_of_tests(path: &str, text: &str) -> Vec<String> {
     let folder = folder.unwrap_or(stem);
     let declared = text.split("#[cfg(test)]\nmod ").skip(1);
     let names = declared.filter_map(|rest| rest.lines().next()?.strip_suffix(';'));
-    names.map(|name| format!("{folder}/{name}.rs")).collect()
+    names.flat_map(|name| ["", "/mod"].map(|end| format!("{folder}/{name}{end}.rs"))).collect()
 }
 
 /// The code before the tests at its end.

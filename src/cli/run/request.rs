@@ -114,8 +114,8 @@ struct Ways {
 #[command(next_help_heading = "Readiness")]
 struct Readiness {
     /// tcp: something of it listens on the port; http:/PATH: a GET answers 200 to 399; exec:CMD: the
-    /// command ends with 0; log:REGEX: a line of its log matches (with -d); notify: it says READY=1
-    /// (sd_notify); none: at once [default: tcp]
+    /// command ends with 0; log:REGEX: a line of its log matches (with -d); notify: it says READY=1 on
+    /// the socket in NOTIFY_SOCKET (sd_notify); none: at once [default: tcp]
     #[arg(long, value_name = "CHECK", value_parser = value::<ReadyCheck>)]
     ready: Option<ReadyCheck>,
     /// Not ready after this time, it is stopped and the run ends with 124; in the foreground only if

@@ -2,12 +2,15 @@
 //!
 //! Tests only. Each scene is one rule of the contract; lives full of accidents are in `lives`.
 
+#[cfg(test)]
+mod words;
+
 use super::{
     Action, End, Event, Finding, Lesson, Machine, Outcome, Phase, Policy, PortSight, Progress,
     Reservation, Signal, WhenLate, Who,
 };
 use crate::{
-    config::{LivenessSettings, ReadyCheck, RestartPolicy, ServiceSettings},
+    config::{ReadyCheck, RestartPolicy, ServiceSettings},
     os::clock,
 };
 use std::time::{Duration, Instant};
@@ -469,33 +472,4 @@ fn one_try_without_the_reservation_shows_what_was_wrong() {
     assert_eq!(scene.machine.lesson(), Lesson::Works);
     scene.leader(EXIT_1, false);
     scene.ended(&Outcome::Ended { code: 1 });
-}
-
-#[test]
-fn failed_liveness_is_told_and_under_a_policy_answered() {
-    let live = |policy: &mut Policy| {
-        let settings = LivenessSettings { retries: Some(3), ..Default::default() };
-        policy.liveness = settings.applied();
-    };
-    let mut scene = Scene::ready_with(live);
-    scene.check = Finding::Failed;
-    scene.pass(29_999);
-    scene.did("");
-    scene.pass(1);
-    scene.did("unhealthy");
-    assert_eq!(scene.machine.phase(), Phase::Unhealthy);
-    scene.check = Finding::Passed;
-    scene.pass(10_000);
-    scene.did("healthy");
-    assert_eq!(scene.machine.phase(), Phase::Ready);
-
-    let mut scene = Scene::ready_with(|policy| {
-        live(policy);
-        policy.restart = RestartPolicy::OnFailure { restarts_max: None };
-    });
-    scene.check = Finding::Failed;
-    scene.pass(30_000);
-    scene.did("unhealthy, group 15");
-    scene.leader(EXIT_0, false);
-    scene.did("restarting, start");
 }

@@ -3,14 +3,20 @@
 //!
 //! Tests only. A failing life prints its seed; a found seed becomes a scene in `scenes`.
 
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod rules;
+
 use super::{
     Action, End, Event, Finding, Machine, Outcome, Phase, Policy, PortSight, Reservation, Signal,
-    WhenLate, Who, stopping::KILL_PATIENCE,
+    WhenLate, Who,
 };
 use crate::{
     config::{Liveness, ReadyCheck, RestartPolicy, ServiceSettings},
     os::clock,
 };
+use faults::Fault;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -22,7 +28,7 @@ const ACCIDENTS: u32 = 60;
 #[test]
 fn a_life_keeps_every_rule_and_comes_to_one_end() {
     for seed in 0..LIVES {
-        let life = std::panic::catch_unwind(|| Life::new(seed).live());
+        let life = std::panic::catch_unwind(|| Life::new(seed, None).live());
         assert!(life.is_ok(), "seed {seed}");
     }
 }
@@ -52,11 +58,17 @@ struct Past {
     last_end: Option<(End, Instant)>,
     retried: bool,
     ever_ready: bool,
+    /// When it was started on request.
+    began: Option<Instant>,
+    /// It asked for more time than it has.
+    more_time: bool,
 }
 
 /// A machine in a small world.
 struct Life {
     dice: u64,
+    /// What is wrong with its machine, to see that it is noticed.
+    fault: Option<Fault>,
     policy: Policy,
     /// Its command ends soon after each start.
     short_lived: bool,
@@ -79,7 +91,7 @@ struct Life {
 }
 
 impl Life {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, fault: Option<Fault>) -> Self {
         let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let policy = random_policy(&mut dice);
         let now = clock::now();
@@ -87,6 +99,7 @@ impl Life {
         let mut life = Self {
             short_lived: roll(&mut dice, 8) == 0,
             dice,
+            fault,
             policy,
             machine,
             now,
@@ -126,7 +139,7 @@ impl Life {
 
     fn accident(&mut self) {
         let short = self.short_lived && roll(&mut self.dice, 2) == 0;
-        match roll(&mut self.dice, 20) {
+        match roll(&mut self.dice, 24) {
             _ if short && self.leader.is_some() => self.end_leader(End::Exited(1)),
             _ if short => self.pass(Duration::from_secs(1)),
             0..=6 => {
@@ -167,7 +180,16 @@ impl Life {
                 self.events.push_back(Event::Stop { kill });
             }
             17 if roll(&mut self.dice, 2) == 0 => self.events.push_back(Event::Restart),
-            18 => self.events.push_back(Event::SaidReady),
+            18 | 19 => self.events.push_back(Event::SaidReady),
+            20 if roll(&mut self.dice, 4) == 0 => self.events.push_back(Event::SaidStopping),
+            21 if roll(&mut self.dice, 2) == 0 => {
+                let ms = [0, 10, 4000][index(&mut self.dice, 3)];
+                self.events.push_back(Event::MoreTime(Duration::from_millis(ms)));
+            }
+            22 if roll(&mut self.dice, 8) == 0 => {
+                let ms = [0, 100, 4000][index(&mut self.dice, 3)];
+                self.events.push_back(Event::StopWithin(Duration::from_millis(ms)));
+            }
             _ => self.deliver_deaths(),
         }
     }
@@ -226,7 +248,7 @@ impl Life {
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         let mut at_once = 0;
-        while let Some(due) = self.machine.deadline().filter(|due| *due <= until) {
+        while let Some(due) = self.deadline().filter(|due| *due <= until) {
             at_once = if due > self.now { 0 } else { at_once + 1 };
             assert!(at_once < 8, "it is busy and nothing happens");
             self.now = self.now.max(due);
@@ -236,16 +258,34 @@ impl Life {
         self.now = until;
     }
 
+    /// The machine's answer, with its fault.
+    fn step(&mut self, event: Event) -> Vec<Action> {
+        let actions = self.machine.step(event, self.now);
+        match self.fault {
+            Some(fault) => fault.distort(actions, self.asked),
+            None => actions,
+        }
+    }
+
+    /// The machine's deadline, with its fault.
+    fn deadline(&self) -> Option<Instant> {
+        let deadline = self.machine.deadline();
+        self.fault.map_or(deadline, |fault| fault.put_off(deadline, self.machine.phase(), self.now))
+    }
+
     /// Tells the machine everything that has happened, and does what it asks for.
     fn settle(&mut self) {
         while let Some(event) = self.events.pop_front() {
             match &event {
-                Event::Stop { .. } | Event::Signal(Signal::INT | Signal::TERM) => self.asked = true,
+                Event::Stop { .. }
+                | Event::StopWithin(_)
+                | Event::Signal(Signal::INT | Signal::TERM) => self.asked = true,
+                Event::MoreTime(_) => self.past.more_time = true,
                 Event::Restart if !self.asked => self.restart_asked = true,
                 _ => {}
             }
             let was_running = self.ready_since;
-            let actions = self.machine.step(event, self.now);
+            let actions = self.step(event);
             if self.machine.phase() == Phase::Ready && was_running.is_none() {
                 self.ready_since = Some(self.now);
                 self.past.ever_ready = true;
@@ -315,134 +355,6 @@ impl Life {
         let count = self.others.len() + usize::from(self.leader.is_some());
         let left = (0..count).map(|number| 100 + i32::try_from(number).unwrap()).collect();
         self.events.push_back(Event::TreeSeen { left });
-    }
-
-    // ── What never happens ───────────────────────────────────────────────────────────────────────────────
-
-    fn start(&mut self) {
-        assert!(!self.asked, "a start after a stop was asked for");
-        if std::mem::take(&mut self.restart_asked) {
-            self.past.starts_since_ten_seconds = 0;
-            self.past.quick_ends.clear();
-        } else {
-            self.check_restart();
-        }
-        self.begin();
-    }
-
-    fn begin(&mut self) {
-        assert!(self.leader.is_none() && self.others.is_empty(), "two children at once");
-        assert!(!self.checking, "a check of the one before is still under way");
-        self.ready_since = None;
-        self.unhealthy = false;
-        if roll(&mut self.dice, 40) == 0 {
-            self.past.last_end = Some((End::Exited(127), self.now));
-            self.events.push_back(Event::NotStarted { code: 127 });
-        } else {
-            self.leader = Some(self.child());
-            self.events.push_back(Event::Started);
-        }
-    }
-
-    fn check_restart(&mut self) {
-        let (end, at) = self.past.last_end.expect("it ended before");
-        assert!(!matches!(end.code(), 126 | 127), "a start after {}", end.code());
-        let bound = match self.policy.restart {
-            RestartPolicy::No => 0,
-            RestartPolicy::Always => u32::MAX,
-            RestartPolicy::OnFailure { restarts_max } => {
-                assert!(end.code() != 0 || self.unhealthy, "a start after a success");
-                restarts_max.unwrap_or(u32::MAX)
-            }
-        };
-        let ready_for = self.ready_since.map_or(Duration::ZERO, |since| at - since);
-        if ready_for >= Duration::from_secs(10) {
-            self.past.starts_since_ten_seconds = 0;
-        }
-        self.past.starts_since_ten_seconds += 1;
-        let starts = self.past.starts_since_ten_seconds;
-        assert!(starts <= bound, "restart {starts} of {bound}");
-        if ready_for >= Duration::from_secs(1) {
-            self.past.quick_ends.clear();
-        } else {
-            self.past.quick_ends.push(at);
-        }
-        let in_a_row = self.past.quick_ends.iter().rev();
-        let within = in_a_row.filter(|earlier| at - **earlier <= Duration::from_secs(60)).count();
-        assert!(within < 5, "a start in a loop");
-    }
-
-    fn check_retry(&self) {
-        let (end, _) = self.past.last_end.expect("it ended before");
-        assert_eq!(self.policy.reservation, Reservation::Untried);
-        assert!(!self.asked && !self.past.retried && !self.past.ever_ready && end.code() != 0);
-    }
-
-    fn check_standing(&self) {
-        let alive = self.leader.is_some() || !self.others.is_empty();
-        let dying = self.leader.iter().chain(&self.others).all(|process| process.dying.is_some());
-        let (phase, deadline) = (self.machine.phase(), self.machine.deadline());
-        if self.outcome.is_none() && !alive {
-            assert!(deadline.is_some(), "nothing lives in {phase:?}, and nothing will come");
-        }
-        if phase == Phase::Stopping && self.outcome.is_none() && !dying {
-            assert!(deadline.is_some(), "who does not obey is left in peace");
-        }
-        if phase == Phase::Ready && self.policy.liveness.is_none() {
-            assert_eq!(deadline, None, "it wakes up for nothing");
-        }
-    }
-
-    // ── What always comes ────────────────────────────────────────────────────────────────────────────────
-
-    fn calm_weather_brings_the_end(&mut self) {
-        let stuck = |process: &&mut Process| process.temper == Temper::Stuck;
-        for process in self.leader.iter_mut().chain(&mut self.others).filter(stuck) {
-            process.temper = Temper::Stubborn;
-        }
-        self.events.push_back(Event::Stop { kill: false });
-        self.settle();
-        self.deliver_deaths();
-        // The grace, KILL, and KILL once more for those that were just freed.
-        for _ in 0..3 {
-            self.pass(self.policy.stop_timeout.max(KILL_PATIENCE));
-            self.deliver_deaths();
-        }
-        if self.machine.phase() == Phase::Stuck {
-            self.events.push_back(Event::Stop { kill: true });
-            self.settle();
-            self.deliver_deaths();
-        }
-        assert!(self.outcome.is_some(), "{:?} for ever", self.machine);
-    }
-
-    fn calm_weather_brings_readiness(&mut self) {
-        if !matches!(self.machine.phase(), Phase::Starting) || self.outcome.is_some() {
-            return self.calm_weather_brings_the_end();
-        }
-        self.stranger = false;
-        if let Some(process) = self.leader.iter_mut().chain(&mut self.others).next() {
-            process.listens = true;
-        }
-        // A check that hangs may have to be given up first.
-        for _ in 0..20 {
-            self.pass(self.policy.probe_timeout + Duration::from_secs(1));
-            self.events.push_back(Event::SaidReady);
-            self.settle();
-        }
-        assert_ne!(self.machine.phase(), Phase::Starting, "{:?}", self.machine);
-    }
-
-    fn silence_after_the_end(&mut self) {
-        if self.outcome.is_none() {
-            return self.calm_weather_brings_the_end();
-        }
-        for event in
-            [Event::Tick, Event::Restart, Event::Stop { kill: true }, Event::Signal(Signal::TERM)]
-        {
-            assert_eq!(self.machine.step(event, self.now), [], "it is over");
-        }
-        assert_eq!(self.machine.deadline(), None);
     }
 }
 
