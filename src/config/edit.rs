@@ -231,7 +231,7 @@ mod tests {
             ("service_types.ai.env.LIST", "[1]", "LIST = \"[1]\""),
             ("service_types.ai.readiness", "http:/health", "readiness = \"http:/health\""),
             ("service_types.ai.readiness", "{ tcp = true }", "readiness = { tcp = true }"),
-            ("services.web.command", "vite --open", "command = \"vite --open\""),
+            ("services.web.command", "vite --open", "command = [\"vite\", \"--open\"]"),
             ("services.web.command", "['vite']", "command = ['vite']"),
             ("auto_allocation_rule.monitoring-*.chunk-size", "20", "chunk_size = 20"),
         ] {

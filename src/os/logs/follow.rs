@@ -30,7 +30,10 @@ impl Follow {
         // First the folder, then what is in it: so no replacement is missed.
         let folder = path.parent().unwrap_or(Path::new("."));
         notices.add_watch(folder, AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO)?;
-        Ok(Self { path: path.to_owned(), notices, watch: None, reader: reader()? })
+        let mut follow = Self { path: path.to_owned(), notices, watch: None, reader: reader()? };
+        // Who waits before reading hears of what is written from now on.
+        follow.watch_anew()?;
+        Ok(follow)
     }
 
     /// Reads on. Nothing read means: wait for the descriptor, then come again.

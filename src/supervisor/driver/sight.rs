@@ -8,11 +8,12 @@ use crate::{
     os::{
         listeners::{Listener, Owner, SockDiag, find_owner, owner_among},
         process,
+        spawn::Socket,
     },
     ports::Port,
     registry::ProcessIdentity,
 };
-use nix::unistd::{Pid, getpid};
+use nix::{sys::stat::fstat, unistd::Pid};
 use std::io;
 
 /// What was seen.
@@ -32,11 +33,19 @@ pub(super) struct Sight {
     kernel: Option<SockDiag>,
     /// Sockets that listened before the command was started.
     earlier: Vec<u32>,
+    /// Sockets that we listen on ourselves, and pass on.
+    passed_on: Vec<u32>,
     /// Sockets that are known to be others': finding an owner among all processes is slow.
     foreign: Vec<u32>,
 }
 
 impl Sight {
+    /// Of an instance that is passed these sockets.
+    pub(super) fn with_sockets(sockets: &[Socket<'_>]) -> Self {
+        let inode = |socket: &Socket<'_>| u32::try_from(fstat(socket.fd).ok()?.st_ino).ok();
+        Self { passed_on: sockets.iter().filter_map(inode).collect(), ..Self::default() }
+    }
+
     /// Remembers who listens before the command is started.
     pub(super) fn before_start(&mut self, port: Port) {
         let listening = self.listening(port).unwrap_or_default();
@@ -74,8 +83,8 @@ impl Sight {
         match find_owner(inode) {
             // It may have been forked while we looked.
             Some(pid) if family.pids(check).contains(&pid) => of_tree(pid),
-            // We listen ourselves (`--listen-fd`), and the tree has let go of what it was passed.
-            Some(pid) if pid == getpid().as_raw() => Seen::Unserved,
+            // Ours (`--listen-fd`), and the tree has let go of what it was passed.
+            Some(_) if self.passed_on.contains(&inode) => Seen::Unserved,
             None if came_later => Seen::Own(None),
             Some(_) | None => {
                 self.foreign.push(inode);
