@@ -208,7 +208,7 @@ impl Resolved<'_> {
 }
 
 impl When {
-    fn resolve(self, now: Timestamp) -> Timestamp {
+    pub(super) fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(moment) => moment,
             Self::Ago(age) => SignedDuration::try_from(age)

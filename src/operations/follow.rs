@@ -1,13 +1,15 @@
 //! A log as it is, or as it grows: until its instance ends, or nobody wants to see more.
 
 use super::{
+    audit::When,
     error::Error,
     host::{Host, Tell},
 };
 use crate::{
     os::{
+        clock,
         interrupts::Interrupts,
-        logs::Follow,
+        logs::{Begin, Follow, Reader},
         wait_set::{Interest, WaitSet},
     },
     supervisor::{
@@ -32,6 +34,15 @@ pub enum Wanted {
     ToItsEnd,
 }
 
+/// Which part of what was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// So many lines at most, the last ones.
+    pub lines: usize,
+    /// Not from before then, as far as it is known to the second.
+    pub since: Option<When>,
+}
+
 /// What a follower waits for.
 #[derive(Clone, Copy)]
 enum Waker {
@@ -41,11 +52,11 @@ enum Waker {
 }
 
 impl Host {
-    /// Shows the last lines of an instance's log, and what is wanted beyond; tells what to end with.
+    /// Shows a part of an instance's log, and what is wanted beyond; tells what to end with.
     pub fn show_log(
         &self,
         reference: &str,
-        lines: usize,
+        part: Part,
         wanted: Wanted,
         show: &mut Show<'_>,
         tell: &Tell<'_>,
@@ -57,17 +68,22 @@ impl Host {
             Wanted::SoFar => None,
             Wanted::ToItsEnd => self.line_to(reference, tell)?,
         };
-        let mut log = Follow::start(&path, lines).map_err(failed)?;
+        let since = part.since.map(|since| since.resolve(clock::utc()).as_millisecond());
+        let begin = Begin { lines: part.lines, since };
         let Some(mut line) = line else {
-            return drain(&mut log, show).map(|()| 0);
+            let mut log = Reader::new(&path, begin).map_err(failed)?;
+            return drain(&mut |piece| log.read(piece), show).map(|()| 0);
         };
+        let mut log = Follow::new(&path, begin).map_err(failed)?;
         let interrupts = Interrupts::take().map_err(failed)?;
         loop {
-            drain(&mut log, show)?;
+            drain(&mut |piece| log.read(piece), show)?;
             match wait(&interrupts, &line, &log).map_err(failed)? {
                 Waker::Interrupt => return Ok(interrupts.which().exit_code()),
                 Waker::More => {}
-                Waker::End if is_over(&mut line)? => return drain(&mut log, show).map(|()| 0),
+                Waker::End if is_over(&mut line)? => {
+                    return drain(&mut |piece| log.read(piece), show).map(|()| 0);
+                }
                 Waker::End => {}
             }
         }
@@ -82,11 +98,14 @@ impl Host {
 }
 
 /// Shows all that is there.
-fn drain(log: &mut Follow, show: &mut Show<'_>) -> Result<(), Error> {
+fn drain(
+    read: &mut dyn FnMut(&mut [u8]) -> io::Result<usize>,
+    show: &mut Show<'_>,
+) -> Result<(), Error> {
     let failed = |source: io::Error| Error::System { deed: "read the instance's log", source };
     let mut piece = vec![0; PIECE_BYTES];
     loop {
-        match log.read(&mut piece).map_err(failed)? {
+        match read(&mut piece).map_err(failed)? {
             0 => return Ok(()),
             length => show(&piece[..length])?,
         }

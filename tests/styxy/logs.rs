@@ -27,6 +27,13 @@ fn cuts_without_loss(sandbox: &Sandbox) -> bool {
     sandbox.sh(try_it).stdout.trim() == "0"
 }
 
+/// The log and what was cut off from it.
+fn files(sandbox: &Sandbox) -> Vec<String> {
+    let files = fs::read_dir(sandbox.state().join("logs/web")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.ends_with(".times")).collect()
+}
+
 #[test]
 fn a_log_is_kept_small_under_a_fast_writer_and_followed_all_the_while() {
     let sandbox = sandbox(99);
@@ -44,9 +51,8 @@ fn a_log_is_kept_small_under_a_fast_writer_and_followed_all_the_while() {
     if cuts_without_loss(&sandbox) {
         assert!(shown.stdout == expected(40_000), "{} bytes", shown.stdout.len());
     }
-    let log = fs::read_dir(sandbox.state().join("logs/web")).unwrap();
-    let sizes: Vec<u64> = log.map(|file| file.unwrap().metadata().unwrap().len()).collect();
-    assert!(sizes.len() > 3, "{sizes:?}");
+    let files = files(&sandbox);
+    assert!(files.len() > 3, "{files:?}");
 }
 
 #[test]
@@ -56,8 +62,8 @@ fn of_the_older_ones_so_many_are_kept() {
     sandbox.run(&format!("run -d -t web -i a -- sh -c '{}'", writer(40_000))).code(0);
     sandbox.run("stop web/a").code(0);
 
-    let files = fs::read_dir(sandbox.state().join("logs/web")).unwrap();
-    assert!(files.count() <= 3);
+    let files = files(&sandbox);
+    assert!(files.len() <= 3, "{files:?}");
     let last = sandbox.run("logs web/a -n 3").code(0).stdout.clone();
     assert!(expected(40_000).ends_with(&last) && last.lines().count() == 3, "{last}");
 }
@@ -74,4 +80,25 @@ fn the_last_lines_of_a_failed_start_are_its_own() {
     second.code(4).said(&["the-second"]);
     assert!(!second.stderr.contains("the-first"), "{}", second.story());
     sandbox.run("logs web/a").code(0).printed("the-first\nthe-second\n");
+}
+
+#[test]
+fn what_was_written_since_a_moment_is_shown() {
+    let sandbox = sandbox(2);
+    let run = |text: &str| {
+        let words = format!("run -d -t web -i a --no-reserve -- child say={text} exit=3");
+        sandbox.run(&words).code(3);
+    };
+    run("long-ago");
+    // The moment is to the second, so it lies a second after the first line.
+    let moment = sandbox.sh("sleep 1.1; date --utc +%Y-%m-%dT%H:%M:%SZ").stdout.trim().to_owned();
+    run("just-now");
+
+    sandbox.run(&format!("logs web/a --since {moment}")).code(0).printed("just-now\n");
+    sandbox.run("logs web/a --since 1h").code(0).printed("long-ago\njust-now\n");
+    sandbox.run("logs web/a --since 1h -n 1").code(0).printed("just-now\n");
+    sandbox.run("logs web/a --since 0ms").code(0).printed("");
+    sandbox.run("logs web/a --since yesterday").code(2);
+    let json = sandbox.run("logs web/a --json").code(0).stdout.clone();
+    assert_eq!(json, "{\"line\":\"long-ago\"}\n{\"line\":\"just-now\"}\n");
 }

@@ -1,6 +1,6 @@
 //! A log as it grows: the kernel says when there may be more. Waiting for that is left to others.
 
-use super::{Reader, identity};
+use super::{Begin, Reader, identity};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use std::{
     io,
@@ -21,16 +21,17 @@ pub struct Follow {
 impl Follow {
     /// Begins so many lines before the end. The folder has to be there, the file need not.
     pub fn start(path: &Path, lines: usize) -> io::Result<Self> {
-        Self::with(path, || Reader::of_last_lines(path, lines))
+        Self::new(path, Begin { lines, since: None })
     }
 
-    /// Goes on where that reader begins.
-    pub fn with(path: &Path, reader: impl FnOnce() -> io::Result<Reader>) -> io::Result<Self> {
+    /// Begins there.
+    pub fn new(path: &Path, begin: Begin) -> io::Result<Self> {
         let notices = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         // First the folder, then what is in it: so no replacement is missed.
         let folder = path.parent().unwrap_or(Path::new("."));
         notices.add_watch(folder, AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO)?;
-        let mut follow = Self { path: path.to_owned(), notices, watch: None, reader: reader()? };
+        let reader = Reader::new(path, begin)?;
+        let mut follow = Self { path: path.to_owned(), notices, watch: None, reader };
         // Who waits before reading hears of what is written from now on.
         follow.watch_anew()?;
         Ok(follow)

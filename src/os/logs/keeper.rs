@@ -6,8 +6,15 @@
 //! written meanwhile. Elsewhere the file is cut to nothing right after a read has found no more: what is
 //! written between these two calls is lost, and there is no way to keep it.
 
-use super::{make, open, place};
-use crate::config::{Rotation, TypeName};
+use super::{
+    make,
+    marks::{self, Marks},
+    open, place,
+};
+use crate::{
+    config::{Rotation, TypeName},
+    os::clock,
+};
 use nix::{
     errno::Errno,
     fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, renameat},
@@ -53,6 +60,7 @@ pub struct Keeper {
     /// Its length when it was last looked at.
     seen: u64,
     copy: Option<Copy>,
+    marks: Marks,
     /// Until then it is let be.
     rests_until: Option<Instant>,
 }
@@ -98,16 +106,12 @@ impl Keeper {
         let notices = watched(&log).ok();
         // What another life left is looked at at once, if it is too much.
         let rests_until = (seen > rotation.size.bytes()).then_some(now);
-        Ok(Self {
-            folder: folder.into(),
-            name,
-            log,
-            rotation,
-            notices,
-            seen,
-            copy: None,
-            rests_until,
-        })
+        let (folder, mut marks) = (File::from(folder), Marks::new(&name));
+        if seen > 0 {
+            // What another life has written came before this one.
+            marks.mark(&folder, seen, now);
+        }
+        Ok(Self { folder, name, log, rotation, notices, seen, copy: None, marks, rests_until })
     }
 
     /// When it is to be tended next.
@@ -125,18 +129,21 @@ impl Keeper {
             // Before the look: what comes after it is a notice again.
             let _ = notices.read_events();
         }
-        let next = self.look().unwrap_or_else(|_| {
+        let next = self.look(now).unwrap_or_else(|_| {
             // Nobody is there to be told; the log is whole, and grows.
             self.copy = None;
             Next::After(TROUBLE_PAUSE)
         });
+        if self.marks.due(self.seen, now).is_some_and(|due| due <= now) {
+            self.marks.mark(&self.folder, self.seen, now);
+        }
         self.rests_until = match next {
-            Next::Notice => None,
+            Next::Notice => self.marks.due(self.seen, now),
             Next::After(pause) => Some(now + pause),
         };
     }
 
-    fn look(&mut self) -> io::Result<Next> {
+    fn look(&mut self, now: Instant) -> io::Result<Next> {
         let length = self.log.metadata()?.len();
         let limit = self.rotation.size.bytes();
         if self.copy.is_none() && length <= limit {
@@ -155,7 +162,7 @@ impl Keeper {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let cut = self.cut();
+        let cut = self.cut(now);
         // It goes with the descriptor at the latest.
         let _ = self.folder.unlock();
         cut?;
@@ -191,10 +198,21 @@ impl Keeper {
 
     /// Gives the copy its name, and removes from the log what is in it. Readers look for a new copy after
     /// each read of the log, so the name comes first.
-    fn cut(&mut self) -> io::Result<()> {
-        let Some(copy) = self.copy.take() else { return self.log.set_len(0) };
+    fn cut(&mut self, now: Instant) -> io::Result<()> {
+        let of = |name: &str| format!("{name}{}", marks::SUFFIX);
+        // All of the copy was written by now, and the marks go with it.
+        let length = self.log.metadata()?.len();
+        let mut marks = std::mem::replace(&mut self.marks, Marks::new(&self.name));
+        marks.mark(&self.folder, length, now);
+        let Some(copy) = self.copy.take() else {
+            remove(&self.folder, &of(&self.name))?;
+            return self.log.set_len(0);
+        };
         self.make_room()?;
-        rename(&self.folder, &format!("{}.new", self.name), &format!("{}.1", self.name))?;
+        let youngest = format!("{}.1", self.name);
+        // One that was not written is not missed.
+        let _ = rename(&self.folder, &of(&self.name), &of(&youngest));
+        rename(&self.folder, &format!("{}.new", self.name), &youngest)?;
         if copy.length > 0 && remove_beginning(&self.log, copy.length).is_ok() {
             return Ok(());
         }
@@ -210,19 +228,38 @@ impl Keeper {
     fn make_room(&self) -> io::Result<()> {
         let keep = self.rotation.keep;
         let name = |number: u32| format!("{}.{number}", self.name);
+        let times = |number: u32| format!("{}.{number}{}", self.name, marks::SUFFIX);
         let is_there = |number: &u32| {
             fstatat(&self.folder, name(*number).as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
         };
         // More were kept once.
         for number in (keep.saturating_add(1)..).take_while(is_there) {
             remove(&self.folder, &name(number))?;
+            remove(&self.folder, &times(number))?;
         }
         // Where a crash left a number free, the older ones stay where they are.
         let free = (1..=keep).find(|number| !is_there(number));
         for number in (1..free.unwrap_or(keep)).rev() {
             rename(&self.folder, &name(number), &name(number + 1))?;
+            // What the other one was marked with says nothing of this one.
+            if rename(&self.folder, &times(number), &times(number + 1)).is_err() {
+                remove(&self.folder, &times(number + 1))?;
+            }
         }
         Ok(())
+    }
+}
+
+impl Drop for Keeper {
+    /// What was written last is marked too.
+    fn drop(&mut self) {
+        let now = clock::now();
+        if let Ok(metadata) = self.log.metadata()
+            && self.marks.due(metadata.len(), now).is_some()
+            && metadata.len() > 0
+        {
+            self.marks.mark(&self.folder, metadata.len(), now);
+        }
     }
 }
 
@@ -267,10 +304,7 @@ mod tests {
         },
         *,
     };
-    use crate::os::{
-        clock,
-        wait_set::{Interest, WaitSet},
-    };
+    use crate::os::wait_set::{Interest, WaitSet};
     use std::{
         fmt::Write as _,
         fs,
@@ -377,7 +411,7 @@ mod tests {
         tend(&mut keeper);
         log.write_all(b"more\n").unwrap();
         assert_eq!(text(&path), "more\n");
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert!(!numbered(&path, 1).exists() && !path.with_extension("log.new").exists());
     }
 
     #[test]

@@ -2,16 +2,17 @@
 //!
 //! A child has the file itself for its output (a pipe would break with its reader), so a log is
 //! kept small by copying what is in it and taking that away from its beginning: `keeper` does that,
-//! `reader` reads the copies and the log as one text, and `follow` goes on with it. Whose log it is,
-//! and showing it, is left to others.
+//! `reader` reads the copies and the log as one text, and `follow` goes on with it; `marks` know when
+//! it was how long. Whose log it is, and showing it, is left to others.
 
 mod follow;
 mod keeper;
+mod marks;
 mod reader;
 
 pub use follow::Follow;
 pub use keeper::{Keeper, Wake};
-pub use reader::Reader;
+pub use reader::{Begin, Reader};
 
 use crate::{config::TypeName, os::dirs};
 use nix::{

@@ -4,7 +4,7 @@
 //! cuts, so what was read of the log counts if no copy has come meanwhile, and is read from the copy
 //! else. Waiting for more is left to `follow`.
 
-use super::{identity, numbered};
+use super::{identity, marks::length_before, numbered};
 use nix::fcntl::OFlag;
 use std::{
     fs::File,
@@ -41,15 +41,30 @@ enum Kind {
     Log { youngest: Option<File> },
 }
 
+/// Where a reader begins: where both say that what follows is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin {
+    /// So many lines before the end.
+    pub lines: usize,
+    /// With what was written since, in ms since 1970, and perhaps a little of what came before.
+    pub since: Option<i64>,
+}
+
 impl Reader {
     /// Begins so many lines before the end; also of a log that is not there yet.
     pub fn of_last_lines(path: &Path, lines: usize) -> io::Result<Self> {
+        Self::new(path, Begin { lines, since: None })
+    }
+
+    /// Begins there; also of a log that is not there yet.
+    pub fn new(path: &Path, Begin { lines, since }: Begin) -> io::Result<Self> {
         let mut reader = Self { path: path.to_owned(), place: None };
         let _lock = reader.lock()?;
         let mut files: Vec<(File, bool)> =
             reader.log()?.map(|log| (log, true)).into_iter().collect();
         files.extend(reader.copies()?.into_iter().map(|copy| (copy, false)));
         let (mut left, mut is_end) = (lines, true);
+        let has_log = files.first().is_some_and(|(_, is_log)| *is_log);
         let count = files.len();
         for (index, (file, is_log)) in files.into_iter().enumerate() {
             let end = file.metadata()?.len();
@@ -57,6 +72,10 @@ impl Reader {
             let all = lines == usize::MAX;
             let start = if all { None } else { start_of_last(&file, end, &mut left, is_end)? };
             is_end &= end == 0;
+            let number = u32::try_from(index + usize::from(!has_log)).unwrap_or(u32::MAX);
+            let named = if is_log { path.to_owned() } else { numbered(path, number) };
+            let old = since.and_then(|since| length_before(&named, since));
+            let start = start.max(old.map(|old| old.min(end)));
             if start.is_some() || index + 1 == count {
                 let kind = if is_log { reader.log_kind()? } else { Kind::Copy };
                 reader.place = Some(Place { file, offset: start.unwrap_or(0), kind });
