@@ -4,8 +4,8 @@
 //! is built. Whenever that does not parse, the whole tree is built, and says what is wrong or helps.
 
 use super::{
-    allocate, audit, check, cleanup, completions, config, down, env, list, logs, output, port,
-    release, restart, run, scan, stop, types, up, r#use, wait,
+    allocate, audit, check, cleanup, completions, config, doctor, down, env, list, logs, output,
+    port, release, restart, run, scan, stop, types, up, r#use, wait,
 };
 use crate::{
     config::{
@@ -41,6 +41,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<config::Arguments>("config", &[]),
     Command::of::<audit::Arguments>("audit", &[]),
     Command::of::<cleanup::Arguments>("cleanup", &["gc"]),
+    Command::of::<doctor::Arguments>("doctor", &[]),
     Command::of::<completions::Arguments>("completions", &[]),
 ];
 /// Help is not wrapped wider than people like to read.

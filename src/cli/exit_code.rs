@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 /// Styxy could not do it.
 pub const FAILED: i32 = 125;
+/// Something was found that a person has to see to.
+pub const NEEDS_A_PERSON: i32 = 1;
 /// What was typed makes no sense; clap ends with it too.
 pub const USAGE: i32 = 2;
 /// A signal that ended something is told as this and its number.
@@ -13,6 +15,7 @@ pub const SIGNAL_BASE: i32 = 128;
 /// What styxy ends with, and what that means. A command that was run adds its own codes.
 pub const TABLE: &[(&str, &str)] = &[
     ("0", "done; of `run`: its command ended with 0"),
+    ("1", "of `doctor`: a person has to do something"),
     ("2", "bad usage: what was typed makes no sense"),
     ("69", "no free port, or the one that was asked for is taken"),
     (

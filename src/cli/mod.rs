@@ -11,6 +11,7 @@ mod cleanup;
 mod completions;
 mod config;
 mod consent;
+mod doctor;
 mod down;
 mod env;
 pub mod exit_code;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     decision::world::{Life, World},
     os::leftovers,
-    registry::{LockId, Phase},
+    registry::{LockId, Phase, Registry},
     store::run_dir::Held,
 };
 use nix::sys::signal::Signal;
@@ -93,22 +93,24 @@ impl Host {
     }
 
     /// Removes run files that no row names and nobody holds. Under the state lock.
-    fn remove_litter(&self, registry: &crate::registry::Registry) -> Vec<String> {
+    fn remove_litter(&self, registry: &Registry) -> Vec<String> {
+        let removed = self.litter(registry).into_iter().map(|lock_id| {
+            self.store.run().remove(&lock_id);
+            format!("the run files of {lock_id}")
+        });
+        removed.collect()
+    }
+
+    /// Run files that no row names and nobody holds.
+    pub(super) fn litter(&self, registry: &Registry) -> Vec<LockId> {
         let run = self.store.run();
-        let named = |lock_id: &LockId| {
-            let holds = |other: &crate::registry::Lease| {
-                other.lock_id == *lock_id || other.next.as_ref() == Some(lock_id)
-            };
-            registry.leased().any(|(_, lease)| holds(lease))
+        let is_named = |lock_id: &LockId| {
+            registry
+                .leased()
+                .any(|(_, lease)| lease.lock_id == *lock_id || lease.next.as_ref() == Some(lock_id))
         };
-        let litter = run.lock_ids().unwrap_or_default();
+        let mut litter = run.lock_ids().unwrap_or_default();
+        litter.retain(|lock_id| !is_named(lock_id) && !run.is_alive(lock_id));
         litter
-            .into_iter()
-            .filter(|lock_id| !named(lock_id) && !run.is_alive(lock_id))
-            .map(|lock_id| {
-                run.remove(&lock_id);
-                format!("the run files of {lock_id}")
-            })
-            .collect()
     }
 }

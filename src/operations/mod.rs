@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod configuration;
 pub mod consent;
 pub mod detach;
+pub mod doctor;
 pub mod down;
 pub mod error;
 pub mod follow;

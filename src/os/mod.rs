@@ -10,9 +10,11 @@ pub mod detach;
 pub mod dirs;
 pub mod editor;
 pub mod exec;
+pub mod file_system;
 #[cfg(test)]
 pub(crate) mod forked;
 pub mod interrupts;
+pub mod kernel;
 pub mod leftovers;
 pub mod listen_fd;
 pub mod listeners;

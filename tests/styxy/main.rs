@@ -18,6 +18,7 @@ mod commands;
 mod configuring;
 mod crash;
 mod detached;
+mod doctor;
 mod health;
 mod json;
 mod listing;
