@@ -119,6 +119,18 @@ impl Terminal {
         self.screen.lock().expect("nobody panics with it").clone()
     }
 
+    /// The shell's pid.
+    pub(crate) fn shell_pid(&self) -> i32 {
+        i32::try_from(self.shell.id()).expect("a pid is small")
+    }
+
+    /// What closing the window does to who sits in it; waits for the shell's end.
+    pub(crate) fn hang_up(mut self) {
+        processes::signal(self.shell_pid(), Signal::SIGHUP);
+        let look = || self.shell.try_wait().expect("our own child");
+        until("the end of the shell", look, String::new);
+    }
+
     /// Leaves the shell and waits for its end.
     pub(crate) fn close(mut self) {
         self.line("exit");
