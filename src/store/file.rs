@@ -23,7 +23,8 @@ use std::{
     path::Path,
 };
 
-const STATE: &str = "state.json";
+/// The registry.
+pub(super) const STATE: &str = "state.json";
 const SPARE: &str = "state.json.spare";
 const RANGES: &str = "ranges.json";
 const RANGES_NEW: &str = "ranges.json.new";

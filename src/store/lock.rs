@@ -4,7 +4,7 @@
 //! would let a second locker in. Locks are plain flock(2): one lock whoever takes it, gone with the last
 //! copy of the descriptor. They are never unlocked by a call, since that would free every copy.
 
-use super::{error::StoreError, sharing::Sharing};
+use super::{error::StoreError, file::STATE, sharing::Sharing};
 use crate::os::{clock, process, signals};
 use fs2::FileExt;
 use rustix::fs::OFlags;
@@ -14,7 +14,7 @@ use std::{
     os::{fd::BorrowedFd, unix::fs::MetadataExt},
     path::Path,
     sync::mpsc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// How long one holder is waited for: far longer than any of them needs. A queue that moves is no reason to
@@ -97,7 +97,7 @@ fn wait(
     if let Ok(locked) = result.recv_timeout(NOTICE_AFTER) {
         return locked.map_err(Some);
     }
-    let mut seen = holder_pid(path);
+    let mut seen = Queue::look(path);
     let unseen = || "it is held by a process that cannot be seen".to_owned();
     notice(&holder(path).unwrap_or_else(unseen));
     let mut patience = PATIENCE - NOTICE_AFTER;
@@ -105,11 +105,32 @@ fn wait(
         if let Ok(locked) = result.recv_timeout(patience) {
             return locked.map_err(Some);
         }
-        let holder = holder_pid(path);
-        if holder == seen || waited() >= PATIENCE_IN_ALL {
+        let now = Queue::look(path);
+        if !now.has_moved_since(&seen) || waited() >= PATIENCE_IN_ALL {
             return Err(None);
         }
-        (seen, patience) = (holder, PATIENCE);
+        (seen, patience) = (now, PATIENCE);
+    }
+}
+
+/// By what it is seen that those in front come to their end.
+struct Queue {
+    /// Which file the registry is in, and since when: most holders write it.
+    written: Option<(u64, SystemTime)>,
+    /// Who holds the lock. Where many wait, the kernel's list of locks changes while it is read.
+    holder: Option<i32>,
+}
+
+impl Queue {
+    fn look(lock: &Path) -> Self {
+        let state = std::fs::metadata(lock.with_file_name(STATE)).ok();
+        let written = state.and_then(|state| Some((state.ino(), state.modified().ok()?)));
+        Self { written, holder: holder_pid(lock) }
+    }
+
+    fn has_moved_since(&self, earlier: &Self) -> bool {
+        let another = |(now, then)| now != then;
+        self.written != earlier.written || self.holder.zip(earlier.holder).is_some_and(another)
     }
 }
 
