@@ -177,14 +177,14 @@ fn an_inner_run_passes_on_what_it_was_passed_or_listens_itself() {
 #[test]
 fn what_a_killed_one_left_is_stopped_and_the_port_is_the_same_again() {
     let sandbox = Sandbox::new();
-    let words = "run -t web -i a --listen-fd -- child deaf serve-passed";
+    let words = "run -t web -i a --listen-fd --stop-timeout 100ms -- child deaf serve-passed";
     let (running, ready) = sandbox.serve(words);
     assert_eq!(server_pid(ready.port), ready.pid);
     running.end(Signal::SIGKILL);
     // The server has the socket still, so the port is nobody else's.
     sandbox.run(&format!("run -t web -i b --port {} -- true", ready.port)).code(69);
 
-    let (running, again) = sandbox.serve(&format!("{words} --stop-timeout 100ms"));
+    let (running, again) = sandbox.serve(words);
 
     assert_eq!(again.port, ready.port);
     assert!(!is_alive(ready.pid));

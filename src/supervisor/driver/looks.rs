@@ -53,7 +53,7 @@ impl<'a> Looks<'a> {
             command: setup.command,
             log: setup.log,
             notify: setup.notify,
-            sight: Sight::with_sockets(setup.command.sockets),
+            sight: Sight::with_passed(setup.command.sockets),
             check: None,
             insight: Insight::default(),
             follow: None,

@@ -33,17 +33,17 @@ pub(super) struct Sight {
     kernel: Option<SockDiag>,
     /// Sockets that listened before the command was started.
     earlier: Vec<u32>,
-    /// Sockets that we listen on ourselves, and pass on.
-    passed_on: Vec<u32>,
+    /// Sockets that listen because we do (`--listen-fd`).
+    passed: Vec<u32>,
     /// Sockets that are known to be others': finding an owner among all processes is slow.
     foreign: Vec<u32>,
 }
 
 impl Sight {
-    /// Of an instance that is passed these sockets.
-    pub(super) fn with_sockets(sockets: &[Socket<'_>]) -> Self {
+    /// The way to look at a command that is passed these sockets.
+    pub(super) fn with_passed(sockets: &[Socket<'_>]) -> Self {
         let inode = |socket: &Socket<'_>| u32::try_from(fstat(socket.fd).ok()?.st_ino).ok();
-        Self { passed_on: sockets.iter().filter_map(inode).collect(), ..Self::default() }
+        Self { passed: sockets.iter().filter_map(inode).collect(), ..Self::default() }
     }
 
     /// Remembers who listens before the command is started.
@@ -78,13 +78,13 @@ impl Sight {
         match owner_among(inode, family.pids(check)) {
             Owner::Process(pid) => return of_tree(pid),
             Owner::Unreadable if came_later => return Seen::Own(None),
+            // The tree has let go of what it was passed.
+            Owner::NotThere if self.passed.contains(&inode) => return Seen::Unserved,
             Owner::Unreadable | Owner::NotThere => {}
         }
         match find_owner(inode) {
             // It may have been forked while we looked.
             Some(pid) if family.pids(check).contains(&pid) => of_tree(pid),
-            // Ours (`--listen-fd`), and the tree has let go of what it was passed.
-            Some(_) if self.passed_on.contains(&inode) => Seen::Unserved,
             None if came_later => Seen::Own(None),
             Some(_) | None => {
                 self.foreign.push(inode);
