@@ -5,6 +5,7 @@
 use super::{
     error::Error,
     host::{Host, Tell},
+    stop::wait_for_exit,
     view::{Answer, View},
     vigil::Vigil,
 };
@@ -79,6 +80,7 @@ impl Host {
             before: None,
             has_started: false,
         };
+        let supervisor = self.supervisor(&restarted.lock_id);
         line.ask(FromClient::Restart).map_err(broken)?;
         loop {
             let Some(heard) = vigil.listen(&mut line).map_err(broken)? else {
@@ -91,6 +93,7 @@ impl Host {
                     }
                 }
                 Heard::Said(ToClient::Outcome { outcome, exit_code }) => {
+                    wait_for_exit(&supervisor);
                     return Err(restarted.over(outcome, exit_code));
                 }
                 Heard::Said(ToClient::Refused) => {

@@ -146,8 +146,14 @@ impl Host {
                     let lock_id = lease.lock_id.clone();
                     Ok(Step::Listen { view: Box::new(view), lock_id, line })
                 }
-                // Its row goes next.
-                Err(_) => later(format!("{name} is ending"), None),
+                // It ends, or was killed, and its lock goes with its last descriptor; or somebody stops
+                // what it left, and its row goes next.
+                Err(_) => match self.supervisor(&lease.lock_id) {
+                    None if !self.store.run().is_alive(&lease.lock_id) => {
+                        self.step(reference, goal, tell)
+                    }
+                    supervisor => later(format!("{name} is ending"), supervisor),
+                },
             },
         }
     }
@@ -172,6 +178,12 @@ impl Host {
             grown: false,
             message: format!("{} has ended", self.full_name(registry, &instance.name)),
         })
+    }
+
+    /// The supervisor, if it has not ended.
+    pub(super) fn supervisor(&self, lock_id: &LockId) -> Option<Handle> {
+        let supervisor = self.store.run().read(lock_id)?.details.supervisor;
+        Handle::open(&supervisor).ok().flatten()
     }
 
     /// A process that a killed supervisor has left.
@@ -213,8 +225,7 @@ enum Visited {
 impl Visit<'_> {
     fn listen(&mut self, mut line: Line, vigil: &Vigil<'_>) -> Result<Visited, Error> {
         let broken = |source| Error::System { deed: "talk to the supervisor", source };
-        let record = self.host.store.run().read(&self.lock_id);
-        let supervisor = record.and_then(|it| Handle::open(&it.details.supervisor).ok().flatten());
+        let supervisor = self.host.supervisor(&self.lock_id);
         if line.ask(FromClient::Attach).is_err() {
             return Ok(Visited::Again);
         }

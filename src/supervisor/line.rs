@@ -66,7 +66,9 @@ struct Caller {
 /// What a caller came for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// Has not said yet, or gave an order and waits for what comes of it.
+    /// Has not said yet, and is told of no phase: the first that is heard is the answer to what is said.
+    Newcomer,
+    /// Gave an order and waits for what comes of it.
     Visitor,
     Attached,
     Standby,
@@ -115,7 +117,10 @@ impl Callers {
             return;
         }
         let line = write(message);
-        self.callers.iter_mut().for_each(|caller| caller.tell(&line));
+        let is_phase = matches!(message, ToClient::Phase(_));
+        let told = self.callers.iter_mut();
+        told.filter(|caller| !is_phase || caller.role != Role::Newcomer)
+            .for_each(|caller| caller.tell(&line));
         self.callers.retain(|caller| !caller.is_gone);
     }
 
@@ -138,7 +143,7 @@ impl Callers {
                 let may_command = getsockopt(&stream, PeerCredentials)
                     .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == owner);
                 if stream.set_nonblocking(true).is_ok() {
-                    let (number, role) = (self.next_number, Role::Visitor);
+                    let (number, role) = (self.next_number, Role::Newcomer);
                     self.next_number += 1;
                     self.callers.push(Caller {
                         number,
@@ -162,6 +167,9 @@ impl Callers {
         let caller = &mut self.callers[index];
         caller.tell(&[]);
         for asked in caller.read() {
+            if caller.role == Role::Newcomer {
+                caller.role = Role::Visitor;
+            }
             match asked {
                 FromClient::Attach | FromClient::Standby => {
                     let standby = asked == FromClient::Standby;
@@ -410,6 +418,20 @@ mod tests {
     }
 
     #[test]
+    fn the_first_phase_that_is_heard_is_the_answer_to_what_was_asked() {
+        let mut exchange = Exchange::new();
+        let mut line = exchange.call();
+        exchange.hear();
+        let before = Standing { restarts: 7, ..standing() };
+        exchange.callers.tell_all(&ToClient::Phase(before.clone()));
+        line.ask(FromClient::Restart).unwrap();
+        assert_eq!(exchange.hear(), [FromClient::Restart]);
+        exchange.callers.tell_all(&ToClient::Phase(before.clone()));
+        assert_eq!(hear_next(&mut line), Heard::Said(ToClient::Phase(standing())));
+        assert_eq!(hear_next(&mut line), Heard::Said(ToClient::Phase(before)));
+    }
+
+    #[test]
     fn an_outcome_and_a_killed_supervisor_are_told_apart() {
         let mut exchange = Exchange::new();
         let mut line = exchange.call();
@@ -439,7 +461,8 @@ mod tests {
         exchange.hear();
         assert!(exchange.callers.callers.is_empty());
 
-        let _silent = exchange.call();
+        let mut silent = exchange.call();
+        silent.ask(FromClient::Attach).unwrap();
         exchange.hear();
         // The kernel's own buffers are filled first; what they hold is bounded too.
         let told = (0..1_000_000).take_while(|_| {

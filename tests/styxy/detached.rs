@@ -191,3 +191,23 @@ fn a_person_who_does_not_want_to_wait_leaves_it_starting() {
     sandbox.run("stop web/a").code(0);
     terminal.close();
 }
+
+#[test]
+fn its_supervisor_does_not_wake_up_while_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -d -t web -i a -- child say=hello serve").code(0);
+    let row = sandbox.instance("web", "a").unwrap();
+    let status = format!("/proc/{}/status", row["supervisorPid"]);
+    let switches = || -> u64 {
+        let status = fs::read_to_string(&status).unwrap();
+        let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
+        lines.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()).sum()
+    };
+    // What was written at the start is looked at, and noted once more after a second.
+    sandbox.sh("sleep 2");
+    let before = switches();
+    sandbox.sh("sleep 1");
+
+    assert_eq!(switches(), before);
+    sandbox.run("stop web/a").code(0);
+}

@@ -24,7 +24,7 @@ impl Follow {
         Self::new(path, Begin { lines, since: None })
     }
 
-    /// Begins there.
+    /// Begins there. What is there already is read before the first wait.
     pub fn new(path: &Path, begin: Begin) -> io::Result<Self> {
         let notices = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         // First the folder, then what is in it: so no replacement is missed.
@@ -124,6 +124,17 @@ mod tests {
         assert_eq!(follow.read(&mut [0; 16]).unwrap(), 0);
         fs::write(&path, "again\n").unwrap();
         next(&mut follow, "again\n");
+    }
+
+    #[test]
+    fn what_is_written_after_the_beginning_wakes_who_has_not_read_yet() {
+        let state = tempdir().unwrap();
+        let mut log = open_in(&state, "web").unwrap();
+        let follow = Follow::start(&log_path(state.path(), &dev(), "web"), 0).unwrap();
+        log.write_all(b"go\n").unwrap();
+        let mut set = WaitSet::new();
+        set.add((), &follow, Interest::Readable);
+        assert_eq!(set.wait(Some(crate::os::clock::now())).unwrap().count(), 1);
     }
 
     #[test]

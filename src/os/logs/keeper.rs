@@ -46,6 +46,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 /// So much is copied before something else has its turn.
 const SLICE_BYTES: u64 = 4 << 20;
+/// A reader that holds us off so many times was stopped while it looked, and may never go on.
+const REFUSALS_MAX: u32 = 200;
 /// A log that is written faster than it is copied is cut after so many slices.
 const CATCH_UP_MAX: u32 = 64;
 
@@ -60,6 +62,8 @@ pub struct Keeper {
     /// Its length when it was last looked at.
     seen: u64,
     copy: Option<Copy>,
+    /// How often in a row a reader has held off a cut.
+    refusals: u32,
     marks: Marks,
     /// Until then it is let be.
     rests_until: Option<Instant>,
@@ -111,7 +115,18 @@ impl Keeper {
             // What another life has written came before this one.
             marks.mark(&folder, seen, now);
         }
-        Ok(Self { folder, name, log, rotation, notices, seen, copy: None, marks, rests_until })
+        Ok(Self {
+            folder,
+            name,
+            log,
+            rotation,
+            notices,
+            seen,
+            copy: None,
+            refusals: 0,
+            marks,
+            rests_until,
+        })
     }
 
     /// When it is to be tended next.
@@ -155,13 +170,15 @@ impl Keeper {
         }
         match self.folder.try_lock() {
             Ok(()) => {}
-            // Somebody reads. That takes no longer than a moment, unless its reader was stopped in it.
-            Err(TryLockError::WouldBlock) if length < limit.saturating_mul(2) => {
+            // Somebody looks for its place. That takes no longer than a moment.
+            Err(TryLockError::WouldBlock) if self.refusals < REFUSALS_MAX => {
+                self.refusals += 1;
                 return Ok(Next::After(PAUSE_MIN));
             }
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),
         }
+        self.refusals = 0;
         let cut = self.cut(now);
         // It goes with the descriptor at the latest.
         let _ = self.folder.unlock();
