@@ -7,21 +7,12 @@
 
 use super::{
     error::StoreError,
-    lock::StateLock,
-    sharing::Sharing,
+    storage::{Access, Storage, Stored},
     text::{Saved, Unreadable, parse, render},
 };
 use crate::registry::Registry;
-use rustix::{
-    fs::{AtFlags, Mode, OFlags, RenameFlags},
-    io::Errno,
-};
-use std::{
-    fs::File,
-    io::Read,
-    os::{fd::BorrowedFd, unix::fs::FileExt},
-    path::Path,
-};
+use rustix::io::Errno;
+use std::path::Path;
 
 /// The registry.
 pub(super) const STATE: &str = "state.json";
@@ -46,13 +37,13 @@ pub(super) enum Found {
 }
 
 /// The state files of one directory.
-pub(super) struct StateFile<'a> {
-    directory: BorrowedFd<'a>,
+pub(super) struct StateFile<'a, S> {
+    directory: &'a S,
     path: &'a Path,
 }
 
-impl<'a> StateFile<'a> {
-    pub(super) fn new(directory: BorrowedFd<'a>, path: &'a Path) -> Self {
+impl<'a, S: Storage> StateFile<'a, S> {
+    pub(super) fn new(directory: &'a S, path: &'a Path) -> Self {
         Self { directory, path }
     }
 
@@ -64,7 +55,7 @@ impl<'a> StateFile<'a> {
                 found @ (Found::Registry(_) | Found::Nothing) => return Ok(found),
             }
         }
-        let _lock = StateLock::share(self.directory, self.path)?;
+        let _lock = self.directory.share_lock(self.path)?;
         self.read()
     }
 
@@ -94,13 +85,8 @@ impl<'a> StateFile<'a> {
     }
 
     fn slurp(&self, name: &str) -> Result<Vec<u8>, Errno> {
-        let mut file = self.open_existing(name)?;
-        let length = file.metadata().map_or(0, |metadata| metadata.len()).min(SIZE_MAX);
-        let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
-        match (&mut file).take(SIZE_MAX).read_to_end(&mut text) {
-            Ok(_) => Ok(text),
-            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
-        }
+        let file = self.directory.open(name, Access::Read)?;
+        file.read(SIZE_MAX).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
     /// Replaces the registry that was there before. `durable`: it has reached the disk, ranges first, when
@@ -117,27 +103,17 @@ impl<'a> StateFile<'a> {
         }
         let text = render(registry, before);
         let write = |errno| self.failed("write", SPARE, errno);
-        let spare = self.open(SPARE, OFlags::WRONLY).map_err(write)?;
+        let spare = self.directory.open(SPARE, Access::Write).map_err(write)?;
         overwrite(&spare, &text).map_err(write)?;
         if durable {
-            spare
-                .sync_all()
-                .map_err(|error| StoreError::at("sync", &self.path.join(SPARE), error))?;
+            spare.sync().map_err(|error| StoreError::at("sync", &self.path.join(SPARE), error))?;
         }
         let rename = |errno| self.failed("replace", STATE, errno);
-        let exchange = rustix::fs::renameat_with(
-            self.directory,
-            SPARE,
-            self.directory,
-            STATE,
-            RenameFlags::EXCHANGE,
-        );
-        match exchange {
+        match self.directory.exchange(SPARE, STATE) {
             Ok(()) => {}
             // The first commit has nothing to exchange with; some file systems cannot exchange at all.
             Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                rustix::fs::renameat(self.directory, SPARE, self.directory, STATE)
-                    .map_err(rename)?;
+                self.directory.rename(SPARE, STATE).map_err(rename)?;
             }
             Err(errno) => return Err(rename(errno)),
         }
@@ -146,18 +122,16 @@ impl<'a> StateFile<'a> {
 
     fn replace_synced(&self, name: &str, new: &str, text: &[u8]) -> Result<(), StoreError> {
         let write = |errno| self.failed("write", new, errno);
-        let file = self.open(new, OFlags::WRONLY).map_err(write)?;
+        let file = self.directory.open(new, Access::Write).map_err(write)?;
         overwrite(&file, text).map_err(write)?;
         // Not retried: after a failed fsync the pages count as clean, and a second one would lie.
-        file.sync_all().map_err(|error| StoreError::at("sync", &self.path.join(new), error))?;
-        rustix::fs::renameat(self.directory, new, self.directory, name)
-            .map_err(|errno| self.failed("replace", name, errno))?;
+        file.sync().map_err(|error| StoreError::at("sync", &self.path.join(new), error))?;
+        self.directory.rename(new, name).map_err(|errno| self.failed("replace", name, errno))?;
         self.sync_directory()
     }
 
     fn sync_directory(&self) -> Result<(), StoreError> {
-        rustix::fs::fsync(self.directory)
-            .map_err(|errno| StoreError::at("sync", self.path, errno.into()))
+        self.directory.sync().map_err(|errno| StoreError::at("sync", self.path, errno.into()))
     }
 
     /// Moves a broken file out of the way and keeps it; the oldest of several goes.
@@ -165,12 +139,12 @@ impl<'a> StateFile<'a> {
         let name = |number| format!("{STATE}.broken.{number}");
         for number in (1..SET_ASIDE_MAX).rev() {
             let (from, to) = (name(number), name(number + 1));
-            match rustix::fs::renameat(self.directory, &*from, self.directory, &*to) {
+            match self.directory.rename(&from, &to) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(self.failed("set aside", &from, errno)),
             }
         }
-        match rustix::fs::renameat(self.directory, STATE, self.directory, &*name(1)) {
+        match self.directory.rename(STATE, &name(1)) {
             Ok(()) | Err(Errno::NOENT) => Ok(name(1)),
             Err(errno) => Err(self.failed("set aside", STATE, errno)),
         }
@@ -178,16 +152,7 @@ impl<'a> StateFile<'a> {
 
     /// Whether the durable copy of the ranges exists: then a missing state file is no first run.
     pub(super) fn has_ranges(&self) -> bool {
-        rustix::fs::statat(self.directory, RANGES, AtFlags::SYMLINK_NOFOLLOW).is_ok()
-    }
-
-    fn open(&self, name: &str, flags: OFlags) -> Result<File, Errno> {
-        Sharing::of(self.directory).open(self.directory, name, flags)
-    }
-
-    fn open_existing(&self, name: &str) -> Result<File, Errno> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(rustix::fs::openat(self.directory, name, flags, Mode::empty())?.into())
+        self.directory.has(RANGES)
     }
 
     fn failed(&self, deed: &'static str, name: &str, errno: Errno) -> StoreError {
@@ -196,16 +161,15 @@ impl<'a> StateFile<'a> {
 }
 
 /// Writes from the first byte on and cuts the rest. Never O_TRUNC: ext4 would flush the file then.
-fn overwrite(file: &File, text: &[u8]) -> Result<(), Errno> {
-    let written = file.write_all_at(text, 0).and_then(|()| file.set_len(text.len() as u64));
+fn overwrite(file: &impl Stored, text: &[u8]) -> Result<(), Errno> {
+    let written = file.write_at(text, 0).and_then(|()| file.set_length(text.len() as u64));
     written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ports::Range, registry::AutoRange};
-    use std::os::fd::AsFd;
+    use crate::{ports::Range, registry::AutoRange, store::storage::Disk};
 
     fn registry(seq: u64) -> Registry {
         let range = AutoRange {
@@ -227,8 +191,8 @@ mod tests {
     #[test]
     fn what_was_committed_is_read_and_the_ranges_have_a_copy() {
         let place = tempfile::tempdir().unwrap();
-        let directory = File::open(place.path()).unwrap();
-        let files = StateFile::new(directory.as_fd(), place.path());
+        let directory = Disk::open(place.path()).unwrap();
+        let files = StateFile::new(&directory, place.path());
         assert!(matches!(files.read().unwrap(), Found::Nothing));
         for seq in 1..5 {
             files.commit(&registry(seq), &Saved::default(), seq == 1).unwrap();
@@ -240,8 +204,8 @@ mod tests {
     #[test]
     fn a_shorter_registry_leaves_nothing_of_a_longer_one() {
         let place = tempfile::tempdir().unwrap();
-        let directory = File::open(place.path()).unwrap();
-        let files = StateFile::new(directory.as_fd(), place.path());
+        let directory = Disk::open(place.path()).unwrap();
+        let files = StateFile::new(&directory, place.path());
         for seq in [u64::MAX, u64::MAX, 1, 2] {
             files.commit(&registry(seq), &Saved::default(), false).unwrap();
         }
@@ -254,8 +218,8 @@ mod tests {
         let target = place.path().join("precious");
         std::fs::write(&target, "precious").unwrap();
         std::os::unix::fs::symlink(&target, place.path().join(SPARE)).unwrap();
-        let directory = File::open(place.path()).unwrap();
-        let files = StateFile::new(directory.as_fd(), place.path());
+        let directory = Disk::open(place.path()).unwrap();
+        let files = StateFile::new(&directory, place.path());
         assert!(files.commit(&registry(1), &Saved::default(), false).is_err());
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     }
@@ -263,8 +227,8 @@ mod tests {
     #[test]
     fn five_broken_files_are_kept() {
         let place = tempfile::tempdir().unwrap();
-        let directory = File::open(place.path()).unwrap();
-        let files = StateFile::new(directory.as_fd(), place.path());
+        let directory = Disk::open(place.path()).unwrap();
+        let files = StateFile::new(&directory, place.path());
         for number in 0..8 {
             std::fs::write(place.path().join(STATE), number.to_string()).unwrap();
             files.set_aside().unwrap();

@@ -4,14 +4,17 @@
 //! would let a second locker in. Locks are plain flock(2): one lock whoever takes it, gone with the last
 //! copy of the descriptor. They are never unlocked by a call, since that would free every copy.
 
-use super::{error::StoreError, file::STATE, sharing::Sharing};
+use super::{
+    error::StoreError,
+    file::STATE,
+    storage::{Access, Disk, Storage},
+};
 use crate::os::{clock, process, signals};
 use fs2::FileExt;
-use rustix::fs::OFlags;
 use std::{
     fs::File,
     io,
-    os::{fd::BorrowedFd, unix::fs::MetadataExt},
+    os::unix::fs::MetadataExt,
     path::Path,
     sync::mpsc,
     time::{Duration, SystemTime},
@@ -32,16 +35,22 @@ pub type Waiting<'a> = dyn Fn(&str) + 'a;
 
 /// The state lock, held until it is dropped.
 #[derive(Debug)]
-pub(super) struct StateLock {
-    _file: File,
+pub struct StateLock {
+    /// None where nobody else can be.
+    _file: Option<File>,
     /// How long it took to get.
     pub(super) waited: Duration,
 }
 
 impl StateLock {
+    /// The lock of a directory that nobody shares.
+    pub(super) fn unshared() -> Self {
+        Self { _file: None, waited: Duration::ZERO }
+    }
+
     /// Takes the lock of a state directory.
     pub(super) fn take(
-        directory: BorrowedFd<'_>,
+        directory: &Disk,
         path: &Path,
         notice: &Waiting<'_>,
     ) -> Result<Self, StoreError> {
@@ -50,7 +59,7 @@ impl StateLock {
         let began = clock::now();
         let failed = |error| StoreError::at("lock", &path, error);
         if try_exclusive(&file).map_err(failed)? {
-            return Ok(Self { _file: file, waited: Duration::ZERO });
+            return Ok(Self { _file: Some(file), waited: Duration::ZERO });
         }
         let waited = || clock::now().duration_since(began);
         let file = wait(file, &path, notice, &waited).map_err(|error| match error {
@@ -61,21 +70,22 @@ impl StateLock {
                 StoreError::Locked { path: path.clone(), waited, holder: holder(&path) }
             }
         })?;
-        Ok(Self { _file: file, waited: waited() })
+        Ok(Self { _file: Some(file), waited: waited() })
     }
 
     /// Takes it for reading: for those whose unlocked reads kept meeting a writer.
-    pub(super) fn share(directory: BorrowedFd<'_>, path: &Path) -> Result<File, StoreError> {
+    pub(super) fn share(directory: &Disk, path: &Path) -> Result<Self, StoreError> {
         let path = path.join(NAME);
         let failed = |error| StoreError::at("lock", &path, error);
         let file = open(directory).map_err(failed)?;
+        let began = clock::now();
         retried(|| fs2::FileExt::lock_shared(&file)).map_err(failed)?;
-        Ok(file)
+        Ok(Self { _file: Some(file), waited: clock::now().duration_since(began) })
     }
 }
 
-fn open(directory: BorrowedFd<'_>) -> io::Result<File> {
-    Ok(Sharing::of(directory).open(directory, NAME, OFlags::RDWR)?)
+fn open(directory: &Disk) -> io::Result<File> {
+    Ok(directory.open(NAME, Access::Write)?)
 }
 
 /// Waits in a second thread, since a blocking flock has no deadline of its own. `None`: too long.
@@ -201,7 +211,6 @@ fn retried(lock: impl Fn() -> io::Result<()>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
 
     #[test]
     fn stds_lock_and_this_one_are_the_same_lock() {
@@ -229,12 +238,12 @@ mod tests {
     #[test]
     fn who_waits_gets_the_lock_when_it_is_free_and_the_holder_is_named() {
         let place = tempfile::tempdir().unwrap();
-        let directory = File::open(place.path()).unwrap();
-        let held = StateLock::take(directory.as_fd(), place.path(), &|_| {}).unwrap();
+        let directory = Disk::open(place.path()).unwrap();
+        let held = StateLock::take(&directory, place.path(), &|_| {}).unwrap();
         let named = holder(&place.path().join(NAME)).unwrap();
         assert!(named.contains(&format!("pid {}", std::process::id())), "{named}");
         let waiter = std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| StateLock::take(directory.as_fd(), place.path(), &|_| {}));
+            let waiter = scope.spawn(|| StateLock::take(&directory, place.path(), &|_| {}));
             drop(held);
             waiter.join().unwrap()
         });

@@ -4,20 +4,23 @@
 //! What is decided is handed in; nothing is waited for, spawned or asked of a person meanwhile.
 
 pub mod audit;
+pub mod doomed;
 mod error;
 mod file;
 mod lock;
+pub mod memory;
 mod port_table;
 mod rebuild;
 pub mod record;
 mod row;
 pub mod run_dir;
 mod sharing;
+pub mod storage;
 mod text;
 mod transaction;
 
 pub use error::{StoreError, TransactError};
-pub use lock::Waiting;
+pub use lock::{StateLock, Waiting};
 pub use port_table::PortTable;
 pub use transaction::{Actor, Outside};
 
@@ -25,28 +28,39 @@ use crate::{config::Rotation, registry::Registry};
 use audit::Audit;
 use file::StateFile;
 use run_dir::RunDirectory;
-use rustix::fs::{Mode, OFlags};
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
 };
+use storage::{Disk, Storage};
 
 /// The state directory, open.
 #[derive(Debug)]
-pub struct Store {
-    directory: OwnedFd,
+pub struct Store<S: Storage = Disk> {
+    directory: S,
     path: PathBuf,
-    run: RunDirectory,
+    run: RunDirectory<S>,
     audit: Audit,
 }
 
 impl Store {
     /// Opens the state directory, which exists; makes `run/` in it if need be.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let directory = rustix::fs::open(path, flags, Mode::empty())
+        let directory = Disk::open(path)
             .map_err(|errno| StoreError::at("open the state directory", path, errno.into()))?;
-        let run = RunDirectory::open(directory.as_fd(), &path.join("run"))?;
+        Self::within(directory, path)
+    }
+
+    /// The directory, open: for what lies beside the registry.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+impl<S: Storage> Store<S> {
+    /// The store of a directory, whatever it lies on; its path is shown to people.
+    pub(crate) fn within(directory: S, path: &Path) -> Result<Self, StoreError> {
+        let run = RunDirectory::open(&directory, &path.join("run"))?;
         Ok(Self {
             directory,
             path: path.to_owned(),
@@ -67,7 +81,7 @@ impl Store {
     }
 
     /// The run files: who is alive, and what supervisors know of their instances.
-    pub fn run(&self) -> &RunDirectory {
+    pub fn run(&self) -> &RunDirectory<S> {
         &self.run
     }
 
@@ -88,19 +102,10 @@ impl Store {
 
     /// A registry without a past, but for the numbers that the audit log has used up.
     fn fresh(&self) -> Registry {
-        Registry { seq: self.audit.last_seq(), ..Registry::default() }
+        Registry { seq: self.audit.last_seq(&self.directory), ..Registry::default() }
     }
 
-    fn state_file(&self) -> StateFile<'_> {
-        StateFile::new(self.directory.as_fd(), &self.path)
-    }
-
-    /// The directory, open: for what lies beside the registry.
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
-    }
-
-    fn directory(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
+    fn state_file(&self) -> StateFile<'_, S> {
+        StateFile::new(&self.directory, &self.path)
     }
 }

@@ -4,11 +4,11 @@
 //! command finds and stops what it left. Only `reserved` leases can be lost: nothing but the registry
 //! knows them; a port that is served stays taken all the same.
 
-use super::{record::Record, run_dir::RunDirectory};
+use super::{record::Record, run_dir::RunDirectory, storage::Storage};
 use crate::registry::Registry;
 
 /// The registry that the ranges and the run files tell of.
-pub(super) fn registry(ranges: Registry, run: &RunDirectory) -> Registry {
+pub(super) fn registry<S: Storage>(ranges: Registry, run: &RunDirectory<S>) -> Registry {
     let mut found: Vec<(bool, Record)> = run
         .lock_ids()
         .unwrap_or_default()

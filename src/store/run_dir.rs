@@ -7,19 +7,15 @@ use super::{
     error::StoreError,
     lock,
     record::{self, Record, Vitals},
-    sharing::Sharing,
+    storage::{Access, Disk, Storage, Stored},
 };
-use crate::{os::dirs, registry::LockId};
-use rustix::{
-    fs::{AtFlags, Mode, OFlags},
-    io::Errno,
-};
+use crate::registry::LockId;
+use rustix::io::Errno;
 use std::{
-    fs::File,
-    io::{self, Read},
+    io,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::{fs::FileExt, net::UnixListener},
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixListener,
     },
     path::{Path, PathBuf},
 };
@@ -31,91 +27,27 @@ const AGREE_TRIES_MAX: u32 = 5;
 
 /// The directory `run/`, open.
 #[derive(Debug)]
-pub struct RunDirectory {
-    directory: OwnedFd,
+pub struct RunDirectory<S = Disk> {
+    directory: S,
     path: PathBuf,
-    sharing: Sharing,
 }
 
 /// An instance's run files, held: while this value lives, the instance is alive.
 #[derive(Debug)]
-pub struct Held {
-    directory: OwnedFd,
+pub struct Held<S: Storage = Disk> {
+    directory: S,
     lock_id: LockId,
-    lock: File,
-    record: Option<File>,
+    lock: S::File,
+    record: Option<S::File>,
     vitals: Vitals,
-    sharing: Sharing,
     /// Whether the files go with this value.
     removes: bool,
 }
 
 impl RunDirectory {
-    pub(super) fn open(state: BorrowedFd<'_>, path: &Path) -> Result<Self, StoreError> {
-        let directory =
-            dirs::open_below(state, "run").map_err(|error| StoreError::at("open", path, error))?;
-        let sharing = Sharing::of(directory.as_fd());
-        Ok(Self { directory, path: path.to_owned(), sharing })
-    }
-
     /// Its descriptor: sockets in it are reached as `/proc/self/fd/N/NAME`, whatever its path's length.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
-    }
-
-    /// Makes the lock of a new instance and holds it.
-    pub fn hold(&self, lock_id: LockId) -> Result<Held, StoreError> {
-        let name = format!("{lock_id}.lock");
-        let failed = |error: io::Error| StoreError::at("make", &self.path.join(&name), error);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        let made = self.sharing.make(self.directory.as_fd(), &name, flags);
-        let lock = made.map_err(|errno| failed(errno.into()))?;
-        lock::exclusive(&lock).map_err(failed)?;
-        let directory = self.directory.try_clone().map_err(failed)?;
-        Ok(Held {
-            directory,
-            lock_id,
-            lock,
-            record: None,
-            vitals: Vitals::starting(),
-            sharing: self.sharing,
-            removes: true,
-        })
-    }
-
-    /// Takes over the files of a dead holder, so that its name and port stay until its leftovers are gone.
-    /// `None`: it is alive after all, or its files are gone. Under the state lock only.
-    pub fn take_over(&self, lock_id: &LockId) -> Option<Held> {
-        let lock = self.open_lock(lock_id).ok()?;
-        if lock::is_held(&lock).ok()? {
-            return None;
-        }
-        // Nobody but a reader's look can be in the way now: other reclaimers wait at the state lock.
-        lock::exclusive(&lock).ok()?;
-        let there = rustix::fs::fstat(&lock).is_ok_and(|stat| stat.st_nlink > 0);
-        let record = self.open_record(lock_id, OFlags::RDWR).ok();
-        let vitals = self.read(lock_id).map_or_else(Vitals::starting, |record| record.vitals);
-        let directory = self.directory.try_clone().ok()?;
-        let held = Held {
-            directory,
-            lock_id: lock_id.clone(),
-            lock,
-            record,
-            vitals,
-            sharing: self.sharing,
-            removes: false,
-        };
-        there.then_some(held)
-    }
-
-    /// Whether somebody holds that instance's lock.
-    pub fn is_alive(&self, lock_id: &LockId) -> bool {
-        match self.open_lock(lock_id) {
-            // A lock that cannot be asked counts as held: better a port too few than one twice.
-            Ok(lock) => lock::is_held(&lock).unwrap_or(true),
-            Err(Errno::NOENT) => false,
-            Err(_) => true,
-        }
     }
 
     /// What waits until nobody holds that instance's lock; over at once when it has no files.
@@ -126,6 +58,58 @@ impl RunDirectory {
                 // What cannot be waited for is met again in the next transaction.
                 let _ = lock::until_free(&lock);
             }
+        }
+    }
+}
+
+impl<S: Storage> RunDirectory<S> {
+    pub(super) fn open(state: &S, path: &Path) -> Result<Self, StoreError> {
+        let directory = state.below("run").map_err(|error| StoreError::at("open", path, error))?;
+        Ok(Self { directory, path: path.to_owned() })
+    }
+
+    /// Makes the lock of a new instance and holds it.
+    pub fn hold(&self, lock_id: LockId) -> Result<Held<S>, StoreError> {
+        let name = format!("{lock_id}.lock");
+        let failed = |error: io::Error| StoreError::at("make", &self.path.join(&name), error);
+        let made = self.directory.open(&name, Access::New);
+        let lock = made.map_err(|errno| failed(errno.into()))?;
+        lock.hold().map_err(failed)?;
+        Ok(Held {
+            directory: self.directory.clone(),
+            lock_id,
+            lock,
+            record: None,
+            vitals: Vitals::starting(),
+            removes: true,
+        })
+    }
+
+    /// Takes over the files of a dead holder, so that its name and port stay until its leftovers are gone.
+    /// `None`: it is alive after all, or its files are gone. Under the state lock only.
+    pub fn take_over(&self, lock_id: &LockId) -> Option<Held<S>> {
+        let lock = self.open_lock(lock_id).ok()?;
+        if lock.is_held().ok()? {
+            return None;
+        }
+        // Nobody but a reader's look can be in the way now: other reclaimers wait at the state lock.
+        lock.hold().ok()?;
+        let there = lock.has_name();
+        let record = self.open_record(lock_id, Access::Update).ok();
+        let vitals = self.read(lock_id).map_or_else(Vitals::starting, |record| record.vitals);
+        let directory = self.directory.clone();
+        let lock_id = lock_id.clone();
+        let held = Held { directory, lock_id, lock, record, vitals, removes: false };
+        there.then_some(held)
+    }
+
+    /// Whether somebody holds that instance's lock.
+    pub fn is_alive(&self, lock_id: &LockId) -> bool {
+        match self.open_lock(lock_id) {
+            // A lock that cannot be asked counts as held: better a port too few than one twice.
+            Ok(lock) => lock.is_held().unwrap_or(true),
+            Err(Errno::NOENT) => false,
+            Err(_) => true,
         }
     }
 
@@ -143,51 +127,47 @@ impl RunDirectory {
     }
 
     fn slurp(&self, lock_id: &LockId) -> Option<Vec<u8>> {
-        let mut text = Vec::with_capacity(1024);
-        let file = self.open_record(lock_id, OFlags::RDONLY).ok()?;
-        file.take(RECORD_SIZE_MAX).read_to_end(&mut text).ok()?;
-        Some(text)
+        self.open_record(lock_id, Access::Read).ok()?.read(RECORD_SIZE_MAX).ok()
     }
 
     /// Every lockId that has files here, in no order.
     pub fn lock_ids(&self) -> io::Result<Vec<LockId>> {
-        let mut found = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&self.directory)? {
-            let entry = entry?;
-            let name = entry.file_name().to_str().ok().and_then(|name| name.strip_suffix(".lock"));
-            found.extend(name.and_then(|name| name.parse::<LockId>().ok()));
-        }
-        Ok(found)
+        let names = self.directory.names()?;
+        let locks = names.iter().filter_map(|name| name.strip_suffix(".lock"));
+        Ok(locks.filter_map(|name| name.parse().ok()).collect())
     }
 
     /// Removes the files of a dead instance. Under the state lock only.
     pub fn remove(&self, lock_id: &LockId) {
-        remove(self.directory.as_fd(), lock_id);
+        remove(&self.directory, lock_id);
     }
 
-    fn open_lock(&self, lock_id: &LockId) -> Result<File, Errno> {
+    fn open_lock(&self, lock_id: &LockId) -> Result<S::File, Errno> {
         // For reading: who may look need not be allowed to hold.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let name = format!("{lock_id}.lock");
-        Ok(rustix::fs::openat(&self.directory, name, flags, Mode::empty())?.into())
+        self.directory.open(&format!("{lock_id}.lock"), Access::Read)
     }
 
-    fn open_record(&self, lock_id: &LockId, flags: OFlags) -> Result<File, Errno> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let name = format!("{lock_id}.json");
-        Ok(rustix::fs::openat(&self.directory, name, flags, Mode::empty())?.into())
+    fn open_record(&self, lock_id: &LockId, access: Access) -> Result<S::File, Errno> {
+        self.directory.open(&format!("{lock_id}.json"), access)
     }
 }
 
 /// The last file goes last: while the lock file is there, the others can be found by its name.
-fn remove(directory: BorrowedFd<'_>, lock_id: &LockId) {
+fn remove<S: Storage>(directory: &S, lock_id: &LockId) {
     for suffix in ["sock", "json", "lock"] {
         // What cannot be removed is litter for `cleanup`, not a reason to fail an instance's end.
-        let _ = rustix::fs::unlinkat(directory, format!("{lock_id}.{suffix}"), AtFlags::empty());
+        let _ = directory.unlink(&format!("{lock_id}.{suffix}"));
     }
 }
 
 impl Held {
+    /// Where the child writes its own pid and start, see [`record::LEADER_OFFSET`].
+    pub fn leader_slot(&self) -> Option<(BorrowedFd<'_>, i64)> {
+        self.record.as_ref().map(|file| (file.as_fd(), record::LEADER_OFFSET))
+    }
+}
+
+impl<S: Storage> Held<S> {
     /// Whose files these are.
     pub fn lock_id(&self) -> &LockId {
         &self.lock_id
@@ -198,11 +178,11 @@ impl Held {
         let name = format!("{}.json", self.lock_id);
         let failed =
             |error: io::Error| StoreError::at("write the run file", Path::new(&name), error);
-        let made = self.sharing.make(self.directory.as_fd(), &name, OFlags::RDWR | OFlags::CREATE);
+        let made = self.directory.open(&name, Access::Write);
         let file = made.map_err(|errno| failed(errno.into()))?;
         let text = record::render(record);
-        file.write_all_at(text.as_bytes(), 0).map_err(failed)?;
-        file.set_len(text.len() as u64).map_err(failed)?;
+        file.write_at(text.as_bytes(), 0).map_err(failed)?;
+        file.set_length(text.len() as u64).map_err(failed)?;
         self.vitals = record.vitals;
         self.record = Some(file);
         Ok(())
@@ -212,15 +192,7 @@ impl Held {
     pub fn listen(&self) -> Result<UnixListener, StoreError> {
         let name = format!("{}.sock", self.lock_id);
         let failed = |error| StoreError::at("listen on the run socket", Path::new(&name), error);
-        let directory = self.directory.as_fd();
-        let socket = UnixListener::bind(in_directory(directory, &name)).map_err(failed)?;
-        self.sharing.share(directory, &name).map_err(|errno| failed(errno.into()))?;
-        Ok(socket)
-    }
-
-    /// Where the child writes its own pid and start, see [`record::LEADER_OFFSET`].
-    pub fn leader_slot(&self) -> Option<(BorrowedFd<'_>, i64)> {
-        self.record.as_ref().map(|file| (file.as_fd(), record::LEADER_OFFSET))
+        self.directory.listen(&name).map_err(failed)
     }
 
     /// What changes during a life, as last written.
@@ -236,7 +208,7 @@ impl Held {
             && let Some(file) = &self.record
         {
             // What cannot be shown must not end the instance; its life does not hang on this file.
-            let _ = file.write_all_at(self.vitals.render().as_bytes(), 0);
+            let _ = file.write_at(self.vitals.render().as_bytes(), 0);
         }
     }
 
@@ -251,10 +223,10 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl<S: Storage> Drop for Held<S> {
     fn drop(&mut self) {
         if self.removes {
-            remove(self.directory.as_fd(), &self.lock_id);
+            remove(&self.directory, &self.lock_id);
         }
         // The lock goes with its descriptor, after the files.
         let _ = &self.lock;
@@ -275,8 +247,8 @@ mod tests {
 
     fn run() -> (tempfile::TempDir, RunDirectory) {
         let place = tempfile::tempdir().unwrap();
-        let state = File::open(place.path()).unwrap();
-        let run = RunDirectory::open(state.as_fd(), &place.path().join("run")).unwrap();
+        let state = Disk::open(place.path()).unwrap();
+        let run = RunDirectory::open(&state, &place.path().join("run")).unwrap();
         (place, run)
     }
 
@@ -323,8 +295,8 @@ mod tests {
         let deep =
             (0..20).fold(place.path().to_owned(), |path, _| path.join("a-long-directory-name"));
         std::fs::create_dir_all(&deep).unwrap();
-        let state = File::open(&deep).unwrap();
-        let run = RunDirectory::open(state.as_fd(), &deep.join("run")).unwrap();
+        let state = Disk::open(&deep).unwrap();
+        let run = RunDirectory::open(&state, &deep.join("run")).unwrap();
         let held = run.hold(lock_id()).unwrap();
         let _listener = held.listen().unwrap();
         let path = in_directory(run.as_fd(), &format!("{}.sock", lock_id()));

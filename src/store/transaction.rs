@@ -7,14 +7,15 @@ use super::{
     audit::{Author, Timing},
     error::{StoreError, TransactError},
     file::Found,
-    lock::{StateLock, Waiting},
+    lock::Waiting,
     port_table::PortTable,
     rebuild,
+    storage::Storage,
     text::Saved,
 };
 use crate::{
     os::clock,
-    registry::{Durability, Holder, Registry, Remarks, check, compare},
+    registry::{Change, Durability, Holder, Registry, Remarks, check, compare},
 };
 use std::{error::Error as _, sync::Arc};
 
@@ -39,7 +40,7 @@ pub struct Outside<'a> {
     pub table: &'a dyn Fn(&Registry) -> Option<PortTable>,
 }
 
-impl Store {
+impl<S: Storage> Store<S> {
     /// Changes the registry. The change is made on a draft, under the lock; an error leaves everything as
     /// it was, but for the remarks, which are kept.
     pub fn transact<T, E>(
@@ -47,7 +48,7 @@ impl Store {
         outside: &Outside<'_>,
         change: impl FnOnce(&mut Registry, &mut Remarks) -> Result<T, E>,
     ) -> Result<T, TransactError<E>> {
-        let lock = StateLock::take(self.directory(), self.path(), outside.waiting)?;
+        let lock = self.directory.lock(self.path(), outside.waiting)?;
         let began = clock::now();
         let timing =
             || Timing { lock_wait: lock.waited, transaction: clock::now().duration_since(began) };
@@ -60,12 +61,12 @@ impl Store {
         let decided = match decided {
             Ok(value) => value,
             Err(refusal) => {
-                self.audit().append(author, &now(), timing(), before.seq, &[], &remarks)?;
+                self.append(author, timing(), before.seq, &[], &remarks)?;
                 return Err(TransactError::Refused(refusal));
             }
         };
         if draft == *before && !must_write && remarks.settings.is_empty() {
-            self.audit().append(author, &now(), timing(), before.seq, &[], &remarks)?;
+            self.append(author, timing(), before.seq, &[], &remarks)?;
             return Ok(decided);
         }
         draft.forget_oldest();
@@ -73,7 +74,7 @@ impl Store {
         draft.note_changes(&changes, &now());
         draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX).max(1);
         check(&draft).map_err(StoreError::from)?;
-        self.audit().append(author, &now(), timing(), before.seq + 1, &changes, &remarks)?;
+        self.append(author, timing(), before.seq + 1, &changes, &remarks)?;
         let durable = must_write || durability == Durability::Disk;
         self.state_file().commit(&draft, &saved, durable)?;
         let written =
@@ -89,9 +90,20 @@ impl Store {
 
     /// Writes the document for people as it is now.
     pub fn refresh_table(&self, outside: &Outside<'_>) -> Result<(), StoreError> {
-        let _lock = StateLock::take(self.directory(), self.path(), outside.waiting)?;
+        let _lock = self.directory.lock(self.path(), outside.waiting)?;
         let Loaded { saved, .. } = self.load(outside)?;
         self.write_table(outside, &saved.registry)
+    }
+
+    fn append(
+        &self,
+        author: &Author,
+        timing: Timing,
+        seq: u64,
+        changes: &[Change],
+        remarks: &Remarks,
+    ) -> Result<(), StoreError> {
+        self.audit.append(&self.directory, author, &now(), timing, seq, changes, remarks)
     }
 
     /// Under the lock, so that an older table never takes the place of a younger one.
@@ -146,7 +158,7 @@ impl Store {
         };
         // The copy is as old as the last range; the leases since then are forgotten.
         ranges.note_use_of_all(&now());
-        let seq = ranges.seq.max(self.audit().last_seq());
+        let seq = ranges.seq.max(self.audit.last_seq(&self.directory));
         let registry =
             Registry { seq, boot: boot.clone(), ..rebuild::registry(ranges, self.run()) };
         Ok(Loaded { saved: registry.into(), must_write: true })

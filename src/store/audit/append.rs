@@ -4,24 +4,18 @@
 //! only grow, so a reader that opens the youngest file first misses none.
 
 use super::{
-    super::{error::StoreError, sharing::Sharing},
+    super::{
+        error::StoreError,
+        storage::{Access, Storage, Stored},
+    },
     Audit,
     line::Line,
+    name,
 };
 use crate::registry::{Change, Remarks};
-use rustix::{
-    fs::{Mode, OFlags},
-    io::Errno,
-};
+use rustix::io::Errno;
 use serde::Deserialize;
-use std::{
-    ffi::OsStr,
-    fs::{self, File},
-    io::{self, Read, Seek, SeekFrom, Write},
-    os::{fd::AsFd, unix::fs::FileExt},
-    path::Path,
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 /// So much of the end is searched for the last complete line.
 const TAIL_MAX: u64 = 1 << 20;
@@ -49,8 +43,13 @@ pub(in crate::store) struct Timing {
 impl Audit {
     /// Appends the lines of one transaction: its changes, numbered from `seq` on, and its remarks, which
     /// carry the number that the registry has afterwards.
-    pub(in crate::store) fn append(
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call, and every one of them stands in the line"
+    )]
+    pub(in crate::store) fn append<S: Storage>(
         &self,
+        directory: &S,
         author: &Author,
         time: &str,
         timing: Timing,
@@ -74,83 +73,67 @@ impl Audit {
             let line = Line { seq: reached, ..Line::of_remark(author, time, timing, remark) };
             push(&mut text, &line);
         }
-        let mut file = self.open().map_err(write)?;
-        let length = file.metadata().map_err(write)?.len();
+        let open = || Ok(directory.open(&name(0), Access::Append)?);
+        let mut file = open().map_err(write)?;
+        let length = file.length().map_err(write)?;
         let fits = length == 0 || length + text.len() as u64 <= self.rotation.size.bytes();
         // A log that cannot be rotated grows: that is no reason to refuse a lease, or to lose a line.
-        if !fits && self.rotate().is_ok() {
-            file = self.open().map_err(write)?;
+        if !fits && self.rotate(directory).is_ok() {
+            file = open().map_err(write)?;
         } else if has_torn_end(&file, length).map_err(write)? {
             text.insert(0, b'\n');
         }
-        file.write_all(&text).map_err(write)
+        file.append(&text).map_err(write)
     }
 
     /// Gives the file its number, and every older one the next; the oldest goes.
-    fn rotate(&self) -> io::Result<()> {
+    fn rotate<S: Storage>(&self, directory: &S) -> Result<(), Errno> {
         let keep = self.rotation.keep;
-        let is_there = |number: &u32| fs::symlink_metadata(self.numbered(*number)).is_ok();
+        let is_there = |number: &u32| directory.has(&name(*number));
         // More were kept once.
         for number in (keep.saturating_add(1)..).take_while(is_there) {
-            fs::remove_file(self.numbered(number))?;
+            directory.unlink(&name(number))?;
         }
         // Where a crash amid an earlier rotation left a number free, the older files stay where they are.
         let free = (1..=keep).find(|number| !is_there(number));
         for number in (0..free.unwrap_or(keep)).rev() {
-            fs::rename(self.numbered(number), self.numbered(number + 1))?;
+            directory.rename(&name(number), &name(number + 1))?;
         }
         if keep == 0 {
-            fs::remove_file(&self.path)?;
+            directory.unlink(&name(0))?;
         }
         Ok(())
     }
 
-    fn open(&self) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        match rustix::fs::open(&self.path, flags, Mode::empty()) {
-            Err(Errno::NOENT) => Ok(self.make(flags)?),
-            opened => Ok(opened?.into()),
-        }
-    }
-
-    /// A first log, or the one after a rotation: the group's, where a group shares the directory.
-    fn make(&self, flags: OFlags) -> Result<File, Errno> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let looking = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(folder, looking, Mode::empty())?;
-        let name = self.path.file_name().and_then(OsStr::to_str).ok_or(Errno::INVAL)?;
-        Sharing::of(directory.as_fd()).open(directory.as_fd(), name, flags)
-    }
-
     /// The highest number in the last lines, 0 when there is none: a rebuilt registry goes on from there.
-    pub(in crate::store) fn last_seq(&self) -> u64 {
-        let of = |number| highest_seq(&self.numbered(number)).ok().flatten();
+    pub(in crate::store) fn last_seq<S: Storage>(&self, directory: &S) -> u64 {
+        let of = |number| highest_seq(directory, &name(number)).ok().flatten();
         // Rotated just now, the log may have no line of its own.
         of(0).or_else(|| of(1)).unwrap_or(0)
     }
 }
 
 /// The highest number in the last lines of a file.
-fn highest_seq(path: &Path) -> io::Result<Option<u64>> {
+fn highest_seq<S: Storage>(directory: &S, name: &str) -> io::Result<Option<u64>> {
     #[derive(Deserialize)]
     struct Numbered {
         seq: u64,
     }
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_MAX)))?;
-    let mut text = Vec::new();
-    file.take(TAIL_MAX).read_to_end(&mut text)?;
+    let file = directory.open(name, Access::Read)?;
+    let length = file.length()?;
+    let tail = length.min(TAIL_MAX);
+    let mut text = vec![0; usize::try_from(tail).unwrap_or(0)];
+    file.read_at(&mut text, length - tail)?;
     let lines = text.split(|byte| *byte == b'\n');
     let numbered = lines.filter_map(|line| serde_json::from_slice::<Numbered>(line).ok());
     Ok(numbered.map(|line| line.seq).max())
 }
 
 /// Whether a crash left a line without its end.
-fn has_torn_end(file: &File, length: u64) -> io::Result<bool> {
+fn has_torn_end(file: &impl Stored, length: u64) -> io::Result<bool> {
     let mut last = [b'\n'];
     if length > 0 {
-        file.read_exact_at(&mut last, length - 1)?;
+        file.read_at(&mut last, length - 1)?;
     }
     Ok(last != [b'\n'])
 }
@@ -166,10 +149,20 @@ mod tests {
     use crate::{
         config::Rotation,
         registry::{Action, Remark},
+        store::storage::Disk,
+    };
+    use std::{
+        fs::{self, File},
+        io::Write,
+        path::Path,
     };
 
     fn audit(place: &Path, size: &str, keep: u32) -> Audit {
         Audit::new(place, Rotation { size: size.parse().unwrap(), keep })
+    }
+
+    fn disk(audit: &Audit) -> Disk {
+        Disk::open(audit.path().parent().unwrap()).unwrap()
     }
 
     fn append(audit: &Audit, seq: u64) {
@@ -182,7 +175,8 @@ mod tests {
             port: None,
         };
         let remarks = Remarks { said: vec![said], ..Remarks::default() };
-        audit.append(&author, "2026-01-02T03:04:05Z", timing, seq, &[], &remarks).unwrap();
+        let time = "2026-01-02T03:04:05Z";
+        audit.append(&disk(audit), &author, time, timing, seq, &[], &remarks).unwrap();
     }
 
     /// The numbers of the lines in each file, the youngest file first.
@@ -199,7 +193,7 @@ mod tests {
     fn a_torn_last_line_is_closed_before_the_next() {
         let place = tempfile::tempdir().unwrap();
         let audit = audit(place.path(), "1MiB", 1);
-        assert_eq!(audit.last_seq(), 0);
+        assert_eq!(audit.last_seq(&disk(&audit)), 0);
         append(&audit, 6);
         let mut file = File::options().append(true).open(audit.path()).unwrap();
         file.write_all(b"{\"seq\":99,\"ti").unwrap();
@@ -208,7 +202,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[2].starts_with("{\"seq\":7,"), "{text}");
-        assert_eq!(audit.last_seq(), 7);
+        assert_eq!(audit.last_seq(&disk(&audit)), 7);
     }
 
     #[test]
@@ -217,7 +211,7 @@ mod tests {
         let audit = audit(place.path(), "1MiB", 1);
         let author = Author { uid: 0, pid: 1, command: String::new() };
         let timing = Timing { lock_wait: Duration::ZERO, transaction: Duration::ZERO };
-        audit.append(&author, "", timing, 1, &[], &Remarks::default()).unwrap();
+        audit.append(&disk(&audit), &author, "", timing, 1, &[], &Remarks::default()).unwrap();
         assert!(!audit.path().exists());
     }
 
@@ -235,7 +229,7 @@ mod tests {
             (1..8).for_each(|seq| append(&audit, seq));
             assert_eq!(numbers(&audit), expected, "{keep}");
             fs::remove_file(audit.path()).unwrap();
-            assert_eq!(audit.last_seq(), if keep == 0 { 0 } else { 6 });
+            assert_eq!(audit.last_seq(&disk(&audit)), if keep == 0 { 0 } else { 6 });
         }
     }
 

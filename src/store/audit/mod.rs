@@ -22,6 +22,11 @@ use std::path::{Path, PathBuf};
 /// The log's name in the state directory; rotated, it gets a number: `audit.jsonl.1` is the youngest.
 const NAME: &str = "audit.jsonl";
 
+/// The name of the file of that number; 0 is the one that is written.
+fn name(number: u32) -> String {
+    if number == 0 { NAME.to_owned() } else { format!("{NAME}.{number}") }
+}
+
 /// The log of one state directory.
 #[derive(Debug)]
 pub struct Audit {
@@ -39,11 +44,8 @@ impl Audit {
         &self.path
     }
 
-    /// The file of that number; 0 is the one that is written.
+    /// The file of that number.
     fn numbered(&self, number: u32) -> PathBuf {
-        match number {
-            0 => self.path.clone(),
-            _ => self.path.with_file_name(format!("{NAME}.{number}")),
-        }
+        self.path.with_file_name(name(number))
     }
 }
