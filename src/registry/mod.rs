@@ -34,6 +34,10 @@ pub struct Registry {
     pub seq: u64,
     /// The boot in which it was last written. In another boot every process it names is gone.
     pub boot: String,
+    /// Written just before the durable copy of the ranges is: it may have those of a change that never
+    /// happened, so whoever finds this writes it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
     /// The ranges that auto-allocation made; the others come from profiles and configuration.
     pub ranges: Vec<AutoRange>,
     /// Instances that run or are reserved, and those whose ports are remembered; sorted by name, each

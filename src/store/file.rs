@@ -10,7 +10,7 @@ use super::{
     storage::{Access, Storage, Stored},
     text::{Saved, Unreadable, parse, render},
 };
-use crate::registry::Registry;
+use crate::registry::{Durability, Registry};
 use rustix::io::Errno;
 use std::path::Path;
 
@@ -89,35 +89,53 @@ impl<'a, S: Storage> StateFile<'a, S> {
         file.read(SIZE_MAX).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
-    /// Replaces the registry that was there before. `durable`: it has reached the disk, ranges first, when
-    /// this returns.
+    /// Replaces the registry that was there before. What is said to be for the disk has reached it when this
+    /// returns, the copy of the ranges first.
     pub(super) fn commit(
         &self,
         registry: &Registry,
         before: &Saved,
-        durable: bool,
+        ranges: Durability,
+        state: Durability,
     ) -> Result<(), StoreError> {
-        if durable {
+        if ranges == Durability::Disk {
             let ranges = Registry { instances: Vec::new(), ..registry.clone() };
             self.replace_synced(RANGES, RANGES_NEW, &render(&ranges, &Saved::default()))?;
         }
+        self.publish(registry, before, state)?;
+        if state == Durability::Disk { self.sync_directory() } else { Ok(()) }
+    }
+
+    /// Says that the ranges are about to change. A crash or a full disk between the two files would leave
+    /// ranges in the copy that the registry does not have, and nobody would notice until the copy is needed.
+    pub(super) fn unsettle(&self, before: &Saved) -> Result<(), StoreError> {
+        let unsettled = Registry { unsettled: true, ..before.registry.clone() };
+        self.publish(&unsettled, before, Durability::Cache)
+    }
+
+    /// Writes the spare file, and lets it change places with the one that is read.
+    fn publish(
+        &self,
+        registry: &Registry,
+        before: &Saved,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
         let text = render(registry, before);
         let write = |errno| self.failed("write", SPARE, errno);
         let spare = self.directory.open(SPARE, Access::Write).map_err(write)?;
         overwrite(&spare, &text).map_err(write)?;
-        if durable {
+        if durability == Durability::Disk {
             spare.sync().map_err(|error| StoreError::at("sync", &self.path.join(SPARE), error))?;
         }
         let rename = |errno| self.failed("replace", STATE, errno);
         match self.directory.exchange(SPARE, STATE) {
-            Ok(()) => {}
+            Ok(()) => Ok(()),
             // The first commit has nothing to exchange with; some file systems cannot exchange at all.
             Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                self.directory.rename(SPARE, STATE).map_err(rename)?;
+                self.directory.rename(SPARE, STATE).map_err(rename)
             }
-            Err(errno) => return Err(rename(errno)),
+            Err(errno) => Err(rename(errno)),
         }
-        if durable { self.sync_directory() } else { Ok(()) }
     }
 
     fn replace_synced(&self, name: &str, new: &str, text: &[u8]) -> Result<(), StoreError> {
@@ -181,6 +199,10 @@ mod tests {
         Registry { seq, boot: "a-boot".to_owned(), ranges: vec![range], ..Registry::default() }
     }
 
+    fn commit(files: &StateFile<'_, Disk>, seq: u64) -> Result<(), StoreError> {
+        files.commit(&registry(seq), &Saved::default(), Durability::Cache, Durability::Cache)
+    }
+
     fn found(found: Found) -> Option<Registry> {
         match found {
             Found::Registry(saved) => Some(saved.registry),
@@ -195,7 +217,8 @@ mod tests {
         let files = StateFile::new(&directory, place.path());
         assert!(matches!(files.read().unwrap(), Found::Nothing));
         for seq in 1..5 {
-            files.commit(&registry(seq), &Saved::default(), seq == 1).unwrap();
+            let ranges = if seq == 1 { Durability::Disk } else { Durability::Cache };
+            files.commit(&registry(seq), &Saved::default(), ranges, Durability::Cache).unwrap();
             assert_eq!(found(files.read_unlocked().unwrap()), Some(registry(seq)));
         }
         assert_eq!(found(files.read_ranges().unwrap()), Some(registry(1)));
@@ -207,7 +230,7 @@ mod tests {
         let directory = Disk::open(place.path()).unwrap();
         let files = StateFile::new(&directory, place.path());
         for seq in [u64::MAX, u64::MAX, 1, 2] {
-            files.commit(&registry(seq), &Saved::default(), false).unwrap();
+            commit(&files, seq).unwrap();
         }
         assert_eq!(found(files.read().unwrap()), Some(registry(2)));
     }
@@ -220,7 +243,7 @@ mod tests {
         std::os::unix::fs::symlink(&target, place.path().join(SPARE)).unwrap();
         let directory = Disk::open(place.path()).unwrap();
         let files = StateFile::new(&directory, place.path());
-        assert!(files.commit(&registry(1), &Saved::default(), false).is_err());
+        assert!(commit(&files, 1).is_err());
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     }
 

@@ -70,6 +70,12 @@ impl Memory {
         self.machine.borrow_mut().left = Some(operations);
     }
 
+    /// The power was never gone, only a process: all that it did is there.
+    pub fn restart(&self) {
+        let mut machine = self.machine.borrow_mut();
+        (machine.left, machine.off) = (None, false);
+    }
+
     /// Whether the power is cut.
     pub fn is_off(&self) -> bool {
         self.machine.borrow().off

@@ -110,6 +110,9 @@ pub(super) fn render(registry: &Registry, before: &Saved) -> Vec<u8> {
     text.reserve(before.text.len() + 1024);
     put(&mut text, format_args!("\"seq\":{},\"boot\":", registry.seq));
     value(&mut text, &registry.boot);
+    if registry.unsettled {
+        put(&mut text, format_args!(",\"unsettled\":true"));
+    }
     put(&mut text, format_args!(",\n\"ranges\":["));
     for (number, range) in registry.ranges.iter().enumerate() {
         text.extend_from_slice(separator(number));

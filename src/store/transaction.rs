@@ -61,22 +61,34 @@ impl<S: Storage> Store<S> {
         let decided = match decided {
             Ok(value) => value,
             Err(refusal) => {
-                self.append(author, timing(), before.seq, &[], &remarks)?;
+                self.append(author, timing(), before.seq + 1, &[], &remarks)?;
                 return Err(TransactError::Refused(refusal));
             }
         };
         if draft == *before && !must_write && remarks.settings.is_empty() {
-            self.append(author, timing(), before.seq, &[], &remarks)?;
+            self.append(author, timing(), before.seq + 1, &[], &remarks)?;
             return Ok(decided);
         }
         draft.forget_oldest();
         let (changes, durability) = compare(before, &draft, &remarks);
         draft.note_changes(&changes, &now());
-        draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX).max(1);
+        // Only lines have numbers. A change without one that took a number would make true what a
+        // killed transaction had written down under it.
+        draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX);
         check(&draft).map_err(StoreError::from)?;
         self.append(author, timing(), before.seq + 1, &changes, &remarks)?;
-        let durable = must_write || durability == Durability::Disk;
-        self.state_file().commit(&draft, &saved, durable)?;
+        let file = self.state_file();
+        if must_write {
+            // The spare file may be of a time that a power cut has undone, with the higher number: it is
+            // not left on the disk.
+            file.commit(&draft, &saved, Durability::Disk, Durability::Disk)?;
+        } else {
+            // Its own file may be as old as it likes after a power cut: the copy of the ranges tells.
+            if durability == Durability::Disk {
+                file.unsettle(&saved)?;
+            }
+            file.commit(&draft, &saved, durability, Durability::Cache)?;
+        }
         let written =
             if draft.ranges == before.ranges { Ok(()) } else { self.write_table(outside, &draft) };
         // Whoever listens to warnings may be slow.
@@ -131,8 +143,9 @@ impl<S: Storage> Store<S> {
         let file = self.state_file();
         let boot = &outside.actor.boot;
         let why = match file.read()? {
-            Found::Registry(saved) if saved.registry.boot == *boot => {
-                return Ok(Loaded { saved: *saved, must_write: false });
+            Found::Registry(mut saved) if saved.registry.boot == *boot => {
+                let must_write = std::mem::take(&mut saved.registry.unsettled);
+                return Ok(Loaded { saved: *saved, must_write });
             }
             Found::Registry(saved) => {
                 let registry = after_boot(saved.registry, file.read_ranges()?, boot);
@@ -182,6 +195,7 @@ fn after_boot(mut registry: Registry, ranges: Found, boot: &str) -> Registry {
         registry.ranges = durable.registry.ranges;
     }
     registry.boot = boot.to_owned();
+    registry.unsettled = false;
     for instance in &mut registry.instances {
         if instance.lease.as_ref().is_some_and(|lease| matches!(lease.holder, Holder::Reserved(_)))
             && let Some(lease) = Arc::make_mut(instance).lease.as_mut()
@@ -203,6 +217,7 @@ fn now() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::memory::Memory;
     use crate::{
         ports::{Port, Range},
         registry::{Action, AutoRange, Instance, InstanceName, NamedPort, Overlay, Remark, Scope},
@@ -238,15 +253,18 @@ mod tests {
         Instance { name, ports, last_seq: 0, overlay: Overlay::Unknown, lease: None }
     }
 
-    fn add_range(place: &Path, boot: &str, first: u16) {
-        let range = AutoRange {
+    fn block(first: u16) -> AutoRange {
+        AutoRange {
             service_type: "grafana".parse().unwrap(),
             range: Range::known(first, first + 9),
             created: String::new(),
             used: None,
-        };
+        }
+    }
+
+    fn add_range(place: &Path, boot: &str, first: u16) {
         transact(place, boot, |registry, _| {
-            registry.ranges.push(range);
+            registry.ranges.push(block(first));
             Ok(())
         })
         .0
@@ -316,7 +334,7 @@ mod tests {
         });
         let (rows, _) =
             transact(place.path(), "b", |registry, _| Ok((registry.instances.len(), registry.seq)));
-        assert_eq!(rows.unwrap(), (160, 160));
+        assert_eq!(rows.unwrap(), (160, 0), "a remembered port is no line, so it has no number");
     }
 
     #[test]
@@ -340,6 +358,25 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_never_happened_does_not_come_true_by_a_change_without_one() {
+        let place = tempfile::tempdir().unwrap();
+        add_range(place.path(), "b", 10100);
+        let log = place.path().join("audit.jsonl");
+        let lines = std::fs::read_to_string(&log).unwrap();
+        // The next transaction was killed when its line was written.
+        let never = lines.replacen("\"seq\":1,", "\"seq\":2,", 1);
+        std::fs::write(&log, lines + &never).unwrap();
+        let (registry, _) = transact(place.path(), "b", |registry, _| {
+            registry.put(remembered("a", 1));
+            Ok(())
+        });
+        registry.unwrap();
+        let (seq, _) = transact(place.path(), "b", |registry, _| Ok(registry.seq));
+        let store = Store::open(place.path()).unwrap();
+        assert_eq!(store.audit().entries(seq.unwrap(), &|_| true).unwrap().len(), 1);
+    }
+
+    #[test]
     fn a_newer_file_is_refused_untouched() {
         let place = tempfile::tempdir().unwrap();
         let state = place.path().join("state.json");
@@ -348,6 +385,36 @@ mod tests {
         let (result, _) = transact(place.path(), "b", |_, _| Ok(()));
         assert!(matches!(result, Err(TransactError::Store(StoreError::Version { .. }))));
         assert_eq!(std::fs::read_to_string(&state).unwrap(), newer);
+    }
+
+    #[test]
+    fn a_change_of_ranges_that_was_cut_off_leaves_no_trace_in_their_durable_copy() {
+        let place = Path::new("/memory");
+        let transact = |memory: &Memory, change: &dyn Fn(&mut Registry)| {
+            let actor = actor("b");
+            let outside =
+                Outside { actor: &actor, waiting: &|_| {}, warn: &|_| {}, table: &|_| None };
+            let store = Store::within(memory.clone(), place).unwrap();
+            store.transact(&outside, |registry, _| {
+                change(registry);
+                Ok::<_, ()>(registry.ranges.len())
+            })
+        };
+        let mut undone = false;
+        for at in 0.. {
+            let memory = Memory::default();
+            transact(&memory, &|registry| registry.ranges.push(block(10100))).unwrap();
+            memory.cut_after(at);
+            undone = undone || transact(&memory, &|registry| registry.ranges.clear()).is_ok();
+            memory.restart();
+            // Somebody is told that the range is there, or that it is not; then the registry breaks.
+            let told = transact(&memory, &|registry| registry.put(remembered("a", 1))).unwrap();
+            memory.unlink("state.json").unwrap();
+            assert_eq!(transact(&memory, &|_| {}).unwrap(), told, "cut off at {at}");
+            if undone {
+                break;
+            }
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Audit {
             push(&mut text, &line);
             number += 1;
         }
-        let reached = number.max(seq + 1) - 1;
+        let reached = number - 1;
         for remark in &remarks.said {
             let line = Line { seq: reached, ..Line::of_remark(author, time, timing, remark) };
             push(&mut text, &line);
@@ -152,8 +152,9 @@ mod tests {
         store::storage::Disk,
     };
     use std::{
-        fs::{self, File},
+        fs::{self, File, Permissions},
         io::Write,
+        os::unix::fs::PermissionsExt,
         path::Path,
     };
 
@@ -176,7 +177,7 @@ mod tests {
         };
         let remarks = Remarks { said: vec![said], ..Remarks::default() };
         let time = "2026-01-02T03:04:05Z";
-        audit.append(&disk(audit), &author, time, timing, seq, &[], &remarks).unwrap();
+        audit.append(&disk(audit), &author, time, timing, seq + 1, &[], &remarks).unwrap();
     }
 
     /// The numbers of the lines in each file, the youngest file first.
@@ -231,6 +232,16 @@ mod tests {
             fs::remove_file(audit.path()).unwrap();
             assert_eq!(audit.last_seq(&disk(&audit)), if keep == 0 { 0 } else { 6 });
         }
+    }
+
+    #[test]
+    fn in_a_directory_of_a_group_the_log_is_the_groups() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), Permissions::from_mode(0o2770)).unwrap();
+        let audit = audit(place.path(), "1MiB", 1);
+        append(&audit, 1);
+        let mode = fs::metadata(audit.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
     }
 
     #[test]
