@@ -5,7 +5,7 @@
 
 use super::{
     allocate, audit, check, cleanup, completions, config, doctor, down, env, list, logs, output,
-    port, release, restart, run, scan, stop, types, up, r#use, wait,
+    port, release, restart, run, scan, selftest, stop, types, up, r#use, wait,
 };
 use crate::{
     config::{
@@ -43,6 +43,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<cleanup::Arguments>("cleanup", &["gc"]),
     Command::of::<doctor::Arguments>("doctor", &[]),
     Command::of::<completions::Arguments>("completions", &[]),
+    Command::of::<selftest::Arguments>("selftest", &[]),
 ];
 /// Help is not wrapped wider than people like to read.
 const HELP_WIDTH_MAX: usize = 100;

@@ -24,6 +24,7 @@ mod release;
 mod restart;
 mod run;
 mod scan;
+mod selftest;
 mod spinner;
 mod stop;
 mod types;

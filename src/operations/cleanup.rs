@@ -10,8 +10,11 @@ use super::{
 use crate::{
     decision::world::{Life, World},
     os::leftovers,
-    registry::{LockId, Phase, Registry},
-    store::run_dir::Held,
+    registry::{Lease, LockId, Phase, Registry},
+    store::{
+        run_dir::{Held, RunDirectory},
+        storage::Storage,
+    },
 };
 use nix::sys::signal::Signal;
 use serde::Serialize;
@@ -33,7 +36,8 @@ impl Host {
             for dead in self.collect(registry, remarks, &world, usize::MAX) {
                 removed.push(format!("the lease of {}", dead.name));
             }
-            removed.extend(self.remove_litter(registry));
+            let litter = remove_litter(self.store.run(), registry);
+            removed.extend(litter.iter().map(|lock_id| format!("the run files of {lock_id}")));
             let left =
                 registry.leased().filter(|(instance, _)| world.life(instance) == Life::Leftovers);
             let left =
@@ -92,25 +96,26 @@ impl Host {
         }
     }
 
-    /// Removes run files that no row names and nobody holds. Under the state lock.
-    fn remove_litter(&self, registry: &Registry) -> Vec<String> {
-        let removed = self.litter(registry).into_iter().map(|lock_id| {
-            self.store.run().remove(&lock_id);
-            format!("the run files of {lock_id}")
-        });
-        removed.collect()
-    }
-
     /// Run files that no row names and nobody holds.
     pub(super) fn litter(&self, registry: &Registry) -> Vec<LockId> {
-        let run = self.store.run();
-        let is_named = |lock_id: &LockId| {
-            registry
-                .leased()
-                .any(|(_, lease)| lease.lock_id == *lock_id || lease.next.as_ref() == Some(lock_id))
-        };
-        let mut litter = run.lock_ids().unwrap_or_default();
-        litter.retain(|lock_id| !is_named(lock_id) && !run.is_alive(lock_id));
-        litter
+        litter(self.store.run(), registry)
     }
+}
+
+/// Removes run files that no row names and nobody holds; tells whose. Under the state lock.
+pub(super) fn remove_litter<S: Storage>(run: &RunDirectory<S>, registry: &Registry) -> Vec<LockId> {
+    let litter = litter(run, registry);
+    litter.iter().for_each(|lock_id| run.remove(lock_id));
+    litter
+}
+
+fn litter<S: Storage>(run: &RunDirectory<S>, registry: &Registry) -> Vec<LockId> {
+    let named = |lock_id: &LockId| {
+        let holds =
+            |other: &Lease| other.lock_id == *lock_id || other.next.as_ref() == Some(lock_id);
+        registry.leased().any(|(_, lease)| holds(lease))
+    };
+    let mut litter = run.lock_ids().unwrap_or_default();
+    litter.retain(|lock_id| !named(lock_id) && !run.is_alive(lock_id));
+    litter
 }

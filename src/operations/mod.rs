@@ -32,6 +32,7 @@ pub mod release;
 pub mod restart;
 pub mod run;
 pub mod scan;
+pub mod selftest;
 pub mod service_types;
 pub mod services;
 pub mod stop;

@@ -11,6 +11,7 @@ pub mod dirs;
 pub mod editor;
 pub mod exec;
 pub mod file_system;
+pub mod fork;
 #[cfg(test)]
 pub(crate) mod forked;
 pub mod interrupts;

@@ -39,6 +39,7 @@ mod restart_policy;
 mod restarting;
 mod run;
 mod second_run;
+mod selftest;
 mod servers;
 mod signal_matrix;
 mod signals;
