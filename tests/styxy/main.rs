@@ -44,6 +44,7 @@ mod servers;
 mod signal_matrix;
 mod signals;
 mod stopping;
+mod syscalls;
 mod terminal;
 mod up;
 mod waiting;
