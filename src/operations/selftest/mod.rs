@@ -30,7 +30,7 @@ pub struct Trial {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// With the same seed and as many kills it goes the same way.
+    /// With the same seed the dice fall alike; only when the log is rotated hangs on how long things took.
     pub seed: u64,
     /// So many processes were killed.
     pub kills: u64,
