@@ -14,10 +14,13 @@
 //! | [`store`] | the one door to the registry's file |
 //! | [`operations`] | what styxy does, one verb a file |
 //! | [`cli`] | the command line: one command a file |
+//! | `http` | the same operations for programs and for a page; with the feature `serve` |
 
 pub mod cli;
 pub mod config;
 pub mod decision;
+#[cfg(feature = "serve")]
+pub mod http;
 pub mod operations;
 pub mod os;
 pub mod ports;

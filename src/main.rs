@@ -3,5 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    styxy::cli::main()
+    #[cfg(feature = "serve")]
+    let face = Some(styxy::http::serve as styxy::operations::serve::Face);
+    #[cfg(not(feature = "serve"))]
+    let face = None;
+    styxy::cli::main(face)
 }

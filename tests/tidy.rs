@@ -50,7 +50,8 @@ const HOUSE: &[Row] = &[
         "let the face print or serve what the operation answers",
     ),
     row("cli", &["ports", "config", "registry", "operations"], "ask an operation instead"),
-    row("main", &["cli"], "only the faces meet there"),
+    row("http", &["ports", "config", "registry", "operations"], "ask an operation instead"),
+    row("main", &["operations", "cli", "http"], "only the faces meet there"),
 ];
 
 /// A file longer than this holds two things.

@@ -5,7 +5,7 @@
 
 use super::{
     allocate, audit, check, cleanup, completions, config, doctor, down, env, list, logs, output,
-    port, release, restart, run, scan, selftest, stop, types, up, r#use, wait,
+    port, release, restart, run, scan, selftest, serve, stop, types, up, r#use, wait,
 };
 use crate::{
     config::{
@@ -42,6 +42,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<audit::Arguments>("audit", &[]),
     Command::of::<cleanup::Arguments>("cleanup", &["gc"]),
     Command::of::<doctor::Arguments>("doctor", &[]),
+    Command::of::<serve::Arguments>("serve", &[]),
     Command::of::<completions::Arguments>("completions", &[]),
     Command::of::<selftest::Arguments>("selftest", &[]),
 ];

@@ -25,6 +25,7 @@ mod restart;
 mod run;
 mod scan;
 mod selftest;
+mod serve;
 mod spinner;
 mod stop;
 mod types;
@@ -34,10 +35,12 @@ mod wait;
 
 pub use arguments::definition;
 
+use crate::operations::serve::Face;
 use std::{ffi::OsString, process::ExitCode};
 
-/// Does what the command line of this process says.
-pub fn main() -> ExitCode {
+/// Does what the command line of this process says. `face`: what `serve` hands over to.
+pub fn main(face: Option<Face>) -> ExitCode {
+    serve::keep(face);
     let words: Vec<OsString> = std::env::args_os().collect();
     exit_code::from(perform(&words))
 }

@@ -13,7 +13,7 @@ use crate::{
         user,
         wait_set::{Interest, WaitSet},
     },
-    registry::Action,
+    registry::{Action, Registry},
     store::audit::Follower,
 };
 
@@ -103,8 +103,32 @@ impl Host {
     }
 }
 
+/// The log as it is read on and on; waiting is left to others.
+pub struct Ledger {
+    follower: Follower,
+    names: Names,
+}
+
+impl Host {
+    /// Everything that happened so far, and all that will.
+    pub fn ledger(&self, tell: &Tell<'_>) -> Result<Ledger, Error> {
+        Ok(Ledger { follower: self.store.audit().follow()?, names: Names::new(self, tell)? })
+    }
+
+    /// What has happened since the last look; the first one sees the whole log.
+    pub fn read_on(&self, ledger: &mut Ledger, tell: &Tell<'_>) -> Result<Vec<Event>, Error> {
+        let all = &|_: &Entry| true;
+        if !ledger.follower.read_on(all)? {
+            return Ok(Vec::new());
+        }
+        let registry = self.read(tell)?;
+        ledger.names.learn(&registry);
+        Ok(ledger.names.events(ledger.follower.settled(registry.seq, all)?))
+    }
+}
+
 /// Waits until there may be more, or nobody wants to see more.
-fn is_interrupted(interrupts: &Interrupts, follower: &Follower<'_>) -> io::Result<bool> {
+fn is_interrupted(interrupts: &Interrupts, follower: &Follower) -> io::Result<bool> {
     let mut set = WaitSet::new();
     set.add(true, interrupts, Interest::Readable);
     set.add(false, follower, Interest::Readable);
@@ -124,9 +148,14 @@ struct Names {
 impl Names {
     fn new(host: &Host, tell: &Tell<'_>) -> Result<Self, Error> {
         let registry = host.read(tell)?;
+        let mut names = Self { reached: registry.seq, roots: Vec::new(), users: BTreeMap::new() };
+        names.learn(&registry);
+        Ok(names)
+    }
+
+    fn learn(&mut self, registry: &Registry) {
         let roots = registry.instances.iter().filter_map(|instance| instance.name.scope.root());
-        let roots = roots.map(str::to_owned).collect();
-        Ok(Self { reached: registry.seq, roots, users: BTreeMap::new() })
+        self.roots = roots.map(str::to_owned).collect();
     }
 
     fn events(&mut self, entries: Vec<Entry>) -> Vec<Event> {

@@ -5,7 +5,7 @@
 
 use super::{
     error::Error,
-    host::{Host, Tell, config_places, load_config},
+    host::{Host, Tell, config_places, load_config, project_root},
 };
 use crate::{
     config::{self, Assignment, Config, Draft, Entry, Loaded, Places, edit},
@@ -154,6 +154,51 @@ pub fn edit(
     }
 }
 
+/// A configuration file as it is.
+#[derive(Debug, Serialize)]
+pub struct FileView {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is there.
+    pub exists: bool,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// One of the files with what stands in it.
+pub fn file(target: &Target) -> Result<FileView, Error> {
+    let places = config_places();
+    let Draft { path, text, .. } = target.read(&places, &project_root(&places.cwd))?;
+    Ok(FileView { exists: path.exists(), path, text })
+}
+
+/// What would change if that text stood in the file; an error if it makes no sense there.
+pub fn rehearse(target: &Target, text: &str, tell: &Tell<'_>) -> Result<Changed, Error> {
+    let places = config_places();
+    let old = target.read(&places, &project_root(&places.cwd))?;
+    let new = Draft { text: text.to_owned(), ..old.clone() };
+    let config = told(config::check(&places, std::env::vars_os(), &new)?, tell);
+    Ok(Changed::of(&old, &new, &config))
+}
+
+/// Replaces the file's text, unless somebody else has changed it meanwhile.
+pub fn replace(
+    target: &Target,
+    before: &str,
+    text: &str,
+    tell: &Tell<'_>,
+) -> Result<Changed, Error> {
+    Desk::open(target, tell)?.change(|draft| {
+        if draft.text != before {
+            return Err(Error::Usage {
+                message: format!("{} was changed by somebody else meanwhile", draft.path.display()),
+                hint: Some("look at what stands there now, and change that".to_owned()),
+            });
+        }
+        Ok(text.to_owned())
+    })
+}
+
 /// Whether what holds makes sense; or what would hold with this file in its place.
 pub fn validate(target: Option<&Target>, tell: &Tell<'_>) -> Result<Validated, Error> {
     let places = config_places();
@@ -216,24 +261,29 @@ impl<'a> Desk<'a> {
                 return Ok(Changed::nothing(old.path));
             }
             let config = told(config::check(&self.places, std::env::vars_os(), &new)?, self.tell);
-            let changes: Vec<ChangedKey> =
-                edit::differences(&old, &new.text).into_iter().map(ChangedKey::from).collect();
             new.write(self.places.uid)?;
+            let changed = Changed::of(&old, &new, &config);
             let file = new.path.to_string_lossy();
-            remarks.settings = changes.iter().map(|change| change.setting(&file)).collect();
-            let overridden = changes
-                .iter()
-                .filter(|change| change.after.is_some())
-                .flat_map(|change| config.get(&change.key).unwrap_or_default())
-                .filter(|entry| entry.origin.layer() > Some(new.layer))
-                .map(|entry| Overridden { key: entry.key, by: entry.origin.to_string() })
-                .collect();
-            Ok(Changed { file: new.path, changes, overridden })
+            remarks.settings = changed.changes.iter().map(|key| key.setting(&file)).collect();
+            Ok(changed)
         })
     }
 }
 
 impl Changed {
+    fn of(old: &Draft, new: &Draft, config: &Config) -> Self {
+        let changes: Vec<ChangedKey> =
+            edit::differences(old, &new.text).into_iter().map(ChangedKey::from).collect();
+        let overridden = changes
+            .iter()
+            .filter(|change| change.after.is_some())
+            .flat_map(|change| config.get(&change.key).unwrap_or_default())
+            .filter(|entry| entry.origin.layer() > Some(new.layer))
+            .map(|entry| Overridden { key: entry.key, by: entry.origin.to_string() })
+            .collect();
+        Self { file: new.path.clone(), changes, overridden }
+    }
+
     fn nothing(file: PathBuf) -> Self {
         Self { file, changes: Vec::new(), overridden: Vec::new() }
     }

@@ -386,6 +386,11 @@ impl Error {
         }
     }
 
+    /// Whether it may succeed in a moment: the state lock was held too long.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Locked { .. }))
+    }
+
     /// The instance that is in the way.
     fn instance(self) -> Option<Box<View>> {
         match self {

@@ -17,7 +17,10 @@ use crate::{
         message::ToClient,
     },
 };
-use std::io;
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, RawFd},
+};
 
 /// So much of a log is shown at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -94,6 +97,34 @@ impl Host {
         let Ok(view) = self.locate(reference, tell) else { return Ok(None) };
         let lock_id = view.lock_id.parse().expect("a view's lockId is one");
         Ok(Line::connect(self.store.run().as_fd(), &lock_id).ok())
+    }
+}
+
+/// A log as it grows, for who has a wait of their own. There may be more when its descriptor is readable.
+pub struct Tail(Follow);
+
+impl Host {
+    /// Begins so many lines before the end of an instance's log.
+    pub fn tail(&self, reference: &str, lines: usize, tell: &Tell<'_>) -> Result<Tail, Error> {
+        let path = self.log(reference, tell)?;
+        let failed = |source| Error::System { deed: "read the instance's log", source };
+        Follow::start(&path, lines).map(Tail).map_err(failed)
+    }
+}
+
+impl Tail {
+    /// The next piece; an empty one means that there is no more for now.
+    pub fn read_on(&mut self) -> io::Result<Vec<u8>> {
+        let mut piece = vec![0; PIECE_BYTES];
+        let length = self.0.read(&mut piece)?;
+        piece.truncate(length);
+        Ok(piece)
+    }
+}
+
+impl AsRawFd for Tail {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
     }
 }
 

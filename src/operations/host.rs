@@ -180,9 +180,13 @@ pub fn load_config(flags: &[Assignment], tell: &Tell<'_>) -> Result<Config, Erro
 
 /// Where configuration files are looked for.
 pub fn config_places() -> config::Places {
+    places_in(&std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")))
+}
+
+/// The same as seen from another directory.
+pub fn places_in(cwd: &Path) -> config::Places {
     let lookup = |name: &str| std::env::var_os(name);
-    let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    config::Places::new(lookup, &cwd, dirs::home(&lookup).as_deref(), user::uid())
+    config::Places::new(lookup, cwd, dirs::home(&lookup).as_deref(), user::uid())
 }
 
 impl Place {
@@ -199,7 +203,7 @@ impl Place {
 
 /// The git worktree's root (its `.git` is a directory or, in a linked worktree, a file), else the
 /// directory itself.
-fn project_root(cwd: &Path) -> PathBuf {
+pub fn project_root(cwd: &Path) -> PathBuf {
     cwd.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(cwd).to_owned()
 }
 

@@ -7,7 +7,11 @@ use crate::os::{
     wait_set::{Interest, WaitSet},
 };
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use std::{io, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    time::Duration,
+};
 
 /// Not everything that is shown announces its change (an age, a reservation that runs out).
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -28,9 +32,33 @@ pub enum Woken {
     Interrupted(i32),
 }
 
+/// Readable once something may have changed.
+#[derive(Debug)]
+pub struct Changes(Inotify);
+
+impl Changes {
+    /// Takes note of all that has come so far.
+    pub fn drain(&self) {
+        // That there is nothing to read is fine: whoever waits was woken by something else.
+        let _ = self.0.read_events();
+    }
+}
+
+impl AsFd for Changes {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Changes {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
 /// Who looks, again and again.
 pub struct Watch {
-    changes: Inotify,
+    changes: Changes,
     interrupts: Interrupts,
 }
 
@@ -39,6 +67,12 @@ impl Host {
     pub fn watch(&self) -> Result<Watch, Error> {
         let failed = |source| Error::System { deed: "watch the state directory", source };
         let interrupts = Interrupts::take().map_err(failed)?;
+        Ok(Watch { changes: self.changes()?, interrupts })
+    }
+
+    /// From now on, no change is missed.
+    pub fn changes(&self) -> Result<Changes, Error> {
+        let failed = |source| Error::System { deed: "watch the state directory", source };
         let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
         let changes = Inotify::init(flags).map_err(|errno| failed(errno.into()))?;
         let directory = self.store.path();
@@ -46,7 +80,7 @@ impl Host {
             // Where the kernel has no watch left, looking every now and then has to do.
             let _ = changes.add_watch(watched, CHANGES);
         }
-        Ok(Watch { changes, interrupts })
+        Ok(Changes(changes))
     }
 }
 
@@ -57,17 +91,12 @@ impl Watch {
         if interrupted || self.wait_on(&[&self.interrupts, &self.changes], LOOK_EVERY)? {
             return Ok(Woken::Interrupted(self.interrupts.which().exit_code()));
         }
-        // That there is nothing to read only means that it was time to look anyway.
-        let _ = self.changes.read_events();
+        self.changes.drain();
         Ok(Woken::Look)
     }
 
     /// Whether the first of them woke us.
-    fn wait_on(
-        &self,
-        wakers: &[&dyn std::os::fd::AsFd],
-        patience: Duration,
-    ) -> Result<bool, Error> {
+    fn wait_on(&self, wakers: &[&dyn AsFd], patience: Duration) -> Result<bool, Error> {
         let failed = |source: io::Error| Error::System { deed: "wait for a change", source };
         let mut set = WaitSet::new();
         for (place, waker) in wakers.iter().enumerate() {

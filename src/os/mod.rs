@@ -24,6 +24,7 @@ pub mod memory;
 pub mod notify;
 pub mod port_probe;
 pub mod process;
+pub mod secret;
 pub mod signals;
 pub mod spawn;
 pub mod terminal;

@@ -160,6 +160,11 @@ pub fn all_blocked<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     Ok(done)
 }
 
+/// Blocks every signal in this thread, for good.
+pub fn block_all() -> io::Result<()> {
+    Ok(SigSet::all().thread_block()?)
+}
+
 /// Sends to all processes of a group; that there is none left is the error ESRCH.
 pub fn send_to_group(group: Pid, signal: Signal) -> io::Result<()> {
     if group.as_raw() <= 1 {

@@ -40,6 +40,8 @@ mod restarting;
 mod run;
 mod second_run;
 mod selftest;
+#[cfg(feature = "serve")]
+mod serve;
 mod servers;
 mod signal_matrix;
 mod signals;

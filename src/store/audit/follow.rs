@@ -20,8 +20,8 @@ const CHANGES: AddWatchFlags =
 
 /// The log as it is read on and on, from its first line. There may be more when its descriptor is readable.
 #[derive(Debug)]
-pub struct Follower<'a> {
-    audit: &'a Audit,
+pub struct Follower {
+    audit: Audit,
     notices: Inotify,
     reading: Option<Reading>,
     sieve: Sieve,
@@ -29,7 +29,7 @@ pub struct Follower<'a> {
 
 impl Audit {
     /// From now on, no line is missed.
-    pub fn follow(&self) -> Result<Follower<'_>, StoreError> {
+    pub fn follow(&self) -> Result<Follower, StoreError> {
         let folder = self.path.parent().unwrap_or(&self.path);
         let watch = || -> nix::Result<Inotify> {
             let notices = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
@@ -37,11 +37,11 @@ impl Audit {
             Ok(notices)
         };
         let notices = watch().map_err(|errno| StoreError::at("watch", folder, errno.into()))?;
-        Ok(Follower { audit: self, notices, reading: None, sieve: Sieve::default() })
+        Ok(Follower { audit: self.clone(), notices, reading: None, sieve: Sieve::default() })
     }
 }
 
-impl Follower<'_> {
+impl Follower {
     /// Reads all that is there; tells whether any line waits to be settled.
     pub fn read_on(&mut self, wanted: &Wanted<'_>) -> Result<bool, StoreError> {
         // Before looking, so that whatever comes after the look is a notice again. That there is none, or
@@ -82,7 +82,7 @@ impl Follower<'_> {
     }
 }
 
-impl AsFd for Follower<'_> {
+impl AsFd for Follower {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.notices.as_fd()
     }
@@ -103,7 +103,7 @@ mod tests {
         }
     }
 
-    fn seen(follower: &mut Follower<'_>, reached: u64) -> Vec<u64> {
+    fn seen(follower: &mut Follower, reached: u64) -> Vec<u64> {
         follower.read_on(&|_| true).unwrap();
         follower.settled(reached, &|_| true).unwrap().iter().map(|entry| entry.seq).collect()
     }

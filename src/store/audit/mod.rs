@@ -28,7 +28,7 @@ fn name(number: u32) -> String {
 }
 
 /// The log of one state directory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Audit {
     path: PathBuf,
     rotation: Rotation,

@@ -1,0 +1,186 @@
+//! `styxy serve`: hands over to the HTTP face, which it was given and does not know.
+
+use super::{
+    arguments::{Session, Verb},
+    output,
+};
+use crate::{
+    config::ScopeKind,
+    operations::{
+        Error,
+        detach::Detached,
+        plan::Request,
+        serve::{Face, ID, Said, TYPE, Wanted},
+    },
+    ports::Port,
+};
+use serde_json::json;
+use std::{cell::RefCell, process::Command, sync::OnceLock};
+
+/// The face that `main` gave.
+static FACE: OnceLock<Face> = OnceLock::new();
+/// What opens an address in the user's browser, tried in this order.
+const OPENERS: &[&str] = &["xdg-open", "gio open", "open"];
+
+/// Serve the HTTP API, the metrics and the web page
+///
+/// On 127.0.0.1:9876 and on serve.sock in the state directory, until Ctrl-C. Programs show the token in
+/// auth.token there; the address that is printed carries a code that is good once, for a browser. A second
+/// `serve` attaches to the first.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Listen on this port, and on no other
+    #[arg(short, long, value_name = "PORT")]
+    port: Option<Port>,
+    /// Show the page in the browser
+    #[arg(short, long)]
+    open: bool,
+    /// Serve in the background, as the instance coordination/styxy
+    #[arg(short, long, conflicts_with = "print_unit")]
+    detach: bool,
+    /// Print a systemd user unit, and do nothing else
+    #[arg(long)]
+    print_unit: bool,
+}
+
+/// Keeps the face for `serve`.
+pub(super) fn keep(face: Option<Face>) {
+    if let Some(face) = face {
+        // Given twice, it is the same.
+        let _ = FACE.set(face);
+    }
+}
+
+impl Verb for Arguments {
+    fn perform(self, session: &Session) -> Result<i32, Error> {
+        if self.print_unit {
+            return output::print(&unit()).map(|()| 0);
+        }
+        let face = FACE.get().ok_or_else(|| Error::Usage {
+            message: "this styxy was built without `serve`".to_owned(),
+            hint: Some("build it with the feature `serve`".to_owned()),
+        })?;
+        let failure = RefCell::new(None);
+        let mut say = |said: Said| {
+            if let Err(error) = shown(&said, self.open, session) {
+                failure.replace(Some(error));
+            }
+        };
+        if self.detach {
+            self.detached(session)?;
+            // It runs already, so this one attaches; opening it is all that is left.
+            let wanted = Wanted { port: self.port, open: true };
+            face(session.host()?, wanted, &mut say)?;
+        } else {
+            let wanted = Wanted { port: self.port, open: self.open };
+            let code = face(session.host()?, wanted, &mut say)?;
+            return failure.into_inner().map_or(Ok(code), Err);
+        }
+        failure.into_inner().map_or(Ok(0), Err)
+    }
+}
+
+impl Arguments {
+    /// `styxy run -d -t coordination -i styxy -- styxy serve`, unless one runs.
+    fn detached(&self, session: &Session) -> Result<(), Error> {
+        let mut host = session.host()?;
+        let program = std::env::current_exe()
+            .map_err(|source| Error::System { deed: "find styxy's own program", source })?;
+        let mut request = Request {
+            service_type: Some(TYPE.parse()?),
+            id: Some(ID.parse()?),
+            detach: true,
+            stdin_null: true,
+            command: vec![
+                program.to_string_lossy().into_owned(),
+                "serve".to_owned(),
+                "-q".to_owned(),
+            ],
+            ..Request::default()
+        };
+        request.settings.scope = Some(ScopeKind::Machine);
+        // The port is bound by `serve` itself, with a plain listener.
+        request.settings.reserve = Some(false);
+        request.wish.exact = self.port;
+        let configured = u32::from(host.config.serve().listen.port());
+        request.wish.prefer = Port::try_from(configured).ok().into_iter().collect();
+        let detached = host.run_detached(&request, super::exit_code::of, &mut |_| {})?;
+        match detached {
+            Detached::Launched(Ok(_)) => Ok(()),
+            Detached::Launched(Err(failure)) => {
+                Err(Error::Usage { message: failure.message, hint: failure.hint })
+            }
+            // The background's side: nobody listens any more.
+            Detached::Over(code) => std::process::exit(code),
+        }
+    }
+}
+
+fn shown(said: &Said, opens: bool, session: &Session) -> Result<(), Error> {
+    match said {
+        Said::Notice(sentence) => session.tell(sentence),
+        Said::Serving { url, port, pid, existing } if session.json => {
+            output::json(&json!({ "url": url, "port": port, "pid": pid, "existing": existing }))?;
+        }
+        Said::Serving { url, pid, existing, .. } => {
+            let already =
+                if *existing { format!(" (pid {pid} serves already)") } else { String::new() };
+            session.say(&format!("styxy serves the page at{already}"));
+            output::print(&format!("{url}\n"))?;
+        }
+    }
+    if let Said::Serving { url, .. } = said
+        && opens
+        && !open(url)
+    {
+        session.tell("no program to show a page was found; open the address yourself");
+    }
+    Ok(())
+}
+
+/// Shows the page; `false` where nothing does.
+fn open(url: &str) -> bool {
+    OPENERS.iter().any(|opener| {
+        let mut words = opener.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).arg(url);
+        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+        command.stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    })
+}
+
+/// A unit for `systemctl --user`.
+fn unit() -> String {
+    let program = std::env::current_exe()
+        .map_or_else(|_| "styxy".to_owned(), |path| path.to_string_lossy().into_owned());
+    format!(
+        "# Save as ~/.config/systemd/user/styxy.service, then: systemctl --user enable --now styxy\n\
+         [Unit]\nDescription=styxy: the HTTP API, the metrics and the web page\n\n\
+         [Service]\nExecStart={} serve --quiet\nRestart=on-failure\nNoNewPrivileges=yes\n\n\
+         [Install]\nWantedBy=default.target\n",
+        quoted(&program)
+    )
+}
+
+/// A word as systemd reads it (systemd.service(5), quoting and specifiers).
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    if word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    let escaped =
+        word.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_units_program_is_one_word_for_systemd() {
+        assert_eq!(quoted("/usr/bin/styxy"), "/usr/bin/styxy");
+        assert_eq!(quoted("/a b/100%/st\"yxy"), "\"/a b/100%%/st\\\"yxy\"");
+    }
+}

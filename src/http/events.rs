@@ -1,0 +1,201 @@
+//! Changes as server-sent events: the kernel says when to look, what differs is told to all who listen.
+//!
+//! Nobody looks while nobody listens.
+
+use super::{
+    call::Call,
+    lanes::Lane,
+    ledger,
+    problem::Problem,
+    routes::Streaming,
+    server::{Server, locked, tell},
+    waiting::waited_for,
+};
+use crate::operations::{audit::Event, view::View};
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        broadcast::{self, error::RecvError},
+        mpsc::{self, Sender},
+    },
+    time::{sleep, timeout},
+};
+
+/// So many streams at a time, of events and of logs.
+const STREAMS_MAX: usize = 64;
+/// So many events wait for who reads slowly; who falls further behind gets all anew.
+const EVENTS_MAX: usize = 64;
+/// Changes come in bursts; nobody sees more than this lets through.
+const PAUSE: Duration = Duration::from_millis(30);
+/// Not everything that is shown announces its change (a reservation that runs out).
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A stream without news says so, that a dead connection is noticed.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A line of a log without an end is shown when it is so long.
+pub(super) const PIECE_MAX: usize = 64 * 1024;
+/// What is sent where there is nothing to tell.
+const NOTHING: Bytes = Bytes::from_static(b":\n\n");
+
+/// Those who listen, and whether somebody looks for them.
+#[derive(Debug)]
+pub(super) struct Hub {
+    news: broadcast::Sender<Bytes>,
+    places: Arc<Semaphore>,
+    is_watched: Mutex<bool>,
+}
+
+impl Hub {
+    /// One without listeners.
+    pub(super) fn new() -> Self {
+        let places = Arc::new(Semaphore::new(STREAMS_MAX));
+        Self { news: broadcast::Sender::new(EVENTS_MAX), places, is_watched: Mutex::new(false) }
+    }
+
+    /// The right to one stream.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            Problem::new(503, format!("{STREAMS_MAX} streams are open already"), "close one")
+        })
+    }
+}
+
+/// One event.
+pub(super) fn event(name: &str, what: &Value) -> Bytes {
+    format!("event: {name}\ndata: {what}\n\n").into()
+}
+
+/// `GET /events`.
+pub(super) fn stream(server: Arc<Server>, _: Call) -> Streaming {
+    Box::pin(async move {
+        let place = server.hub.place()?;
+        let mut news = server.hub.news.subscribe();
+        begin_to_watch(&server);
+        let (send, pieces) = mpsc::channel(EVENTS_MAX);
+        let first = snapshot(&server).await?;
+        tokio::spawn(async move {
+            let mut next = Some(first);
+            while let Some(told) = next.take() {
+                if send.send(told).await.is_err() {
+                    break;
+                }
+                next = one_more(&server, &mut news, &send).await;
+            }
+            drop(place);
+        });
+        Ok(pieces)
+    })
+}
+
+/// What is sent next; `None` once nobody listens.
+async fn one_more(
+    server: &Arc<Server>,
+    news: &mut broadcast::Receiver<Bytes>,
+    send: &Sender<Bytes>,
+) -> Option<Bytes> {
+    let come = tokio::select! {
+        come = timeout(SILENCE_MAX, news.recv()) => come,
+        () = send.closed() => return None,
+    };
+    match come {
+        Ok(Ok(told)) => Some(told),
+        Ok(Err(RecvError::Lagged(_))) => snapshot(server).await.ok(),
+        Ok(Err(RecvError::Closed)) => None,
+        Err(_) => Some(NOTHING),
+    }
+}
+
+/// All there is at the moment.
+async fn snapshot(server: &Arc<Server>) -> Result<Bytes, Problem> {
+    let looker = Arc::clone(server);
+    let look = move || {
+        let host = looker.host_to_look();
+        let (instances, types) = (host.list(&tell)?, host.service_types(&tell)?);
+        Ok(event("snapshot", &json!({ "instances": instances.instances, "types": types.types })))
+    };
+    server.lanes.run(Lane::Read, look).await
+}
+
+/// Somebody looks from now on, until nobody listens.
+fn begin_to_watch(server: &Arc<Server>) {
+    let mut is_watched = locked(&server.hub.is_watched);
+    if !std::mem::replace(&mut *is_watched, true) {
+        tokio::spawn(watch(Arc::clone(server)));
+    }
+}
+
+async fn watch(server: Arc<Server>) {
+    let changes = server.host_to_look().changes();
+    let Some(changes) = changes.ok().and_then(|changes| waited_for(changes).ok()) else {
+        *locked(&server.hub.is_watched) = false;
+        return;
+    };
+    let mut known: Option<BTreeMap<String, View>> = None;
+    loop {
+        {
+            let mut is_watched = locked(&server.hub.is_watched);
+            if server.hub.news.receiver_count() == 0 {
+                *is_watched = false;
+                return;
+            }
+        }
+        let looker = Arc::clone(&server);
+        let before = known.take();
+        match server.lanes.run(Lane::Read, move || look(&looker, before)).await {
+            Ok((now, told)) => {
+                known = Some(now);
+                // That everybody has gone meanwhile is noticed above.
+                let _ = told.map(|told| server.hub.news.send(told));
+            }
+            Err(problem) => tracing::warn!(problem.message, "no look at what has changed"),
+        }
+        tokio::select! {
+            ready = timeout(LOOK_EVERY, changes.readable()) => {
+                if let Ok(Ok(mut ready)) = ready {
+                    ready.clear_ready();
+                }
+            }
+            () = server.hub.news.closed() => {}
+        }
+        sleep(PAUSE).await;
+        changes.get_ref().drain();
+    }
+}
+
+type Known = BTreeMap<String, View>;
+
+/// What is there now, and what to tell of it.
+fn look(server: &Server, before: Option<Known>) -> Result<(Known, Option<Bytes>), Problem> {
+    let host = server.host_to_look();
+    let audit = ledger::read_on(server)?;
+    let views = host.list(&tell)?.instances;
+    let now: Known = views.into_iter().map(|view| (view.lock_id.clone(), view)).collect();
+    let Some(before) = before else { return Ok((now, None)) };
+    let changed: Vec<&View> =
+        now.values().filter(|view| before.get(&view.lock_id) != Some(view)).collect();
+    let gone: Vec<&String> = before.keys().filter(|lock_id| !now.contains_key(*lock_id)).collect();
+    if changed.is_empty() && gone.is_empty() && audit.is_empty() {
+        return Ok((now, None));
+    }
+    let mut told = json!({ "instances": changed, "gone": gone, "audit": entries(&audit) });
+    if audit.iter().any(|event| event.entry.range.is_some() || event.entry.after.is_some()) {
+        told["types"] = json!(host.service_types(&tell)?.types);
+    }
+    Ok((now, Some(event("change", &told))))
+}
+
+/// Lines of the audit log with what they happened to, as it is shown.
+pub(super) fn entries(events: &[Event]) -> Vec<Value> {
+    let shown = |event: &Event| {
+        let mut entry = json!(event.entry);
+        entry["subject"] = json!(event.subject);
+        entry
+    };
+    events.iter().map(shown).collect()
+}

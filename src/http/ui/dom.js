@@ -1,0 +1,116 @@
+// Elements and words. Text is always a text node: nothing anybody wrote is ever read as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(node, props, children) {
+  for (const [key, value] of Object.entries(props ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (key.startsWith("--")) node.style.setProperty(key, value);
+    else if (key === "value") node.value = value;
+    else node.setAttribute(key, value === true ? "" : String(value));
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** An element: `el("p.note", {id: "x"}, "text", child)`. */
+export function el(tag, props, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const node = document.createElement(name || "div");
+  if (classes.length) node.className = classes.join(" ");
+  return fill(node, props, children);
+}
+
+/** The same for drawings. */
+export function svg(tag, props, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const node = document.createElementNS(SVG, name);
+  if (classes.length) node.setAttribute("class", classes.join(" "));
+  return fill(node, props, children);
+}
+
+/** Replaces what is in an element. */
+export function put(node, ...children) {
+  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+const measure = document.createElement("canvas").getContext("2d");
+const widths = new Map();
+
+/** How wide a text is, in px. */
+export function widthOf(text, size) {
+  const key = `${size}:${text}`;
+  let width = widths.get(key);
+  if (width === undefined) {
+    measure.font = `${size}px ${getComputedStyle(document.documentElement).getPropertyValue("--font")}`;
+    width = measure.measureText(text).width;
+    if (widths.size > 5000) widths.clear();
+    widths.set(key, width);
+  }
+  return width;
+}
+
+/** A rem in px. */
+export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+/** A count with thin spaces; ports are never grouped. */
+export const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+
+export const many = (number, one, more) => `${count(number)} ${number === 1 ? one : (more ?? `${one}s`)}`;
+
+/** `6 s`, `41 min`, `2 h 14`, `3 d 7`. */
+export function age(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")}`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)}`;
+}
+
+/** The same for screen readers. */
+export function spokenAge(ms) {
+  return age(ms).replace(" s", " seconds").replace(" min", " minutes")
+    .replace(/ h 0?(\d+)/, " hours $1").replace(/ d (\d+)/, " days $1 hours");
+}
+
+/** `312 M`, `6.0 G`. */
+export function bytes(amount) {
+  if (amount === undefined || amount === null) return "–";
+  const mebi = amount / 1048576;
+  if (mebi < 1000) return `${Math.max(1, Math.round(mebi))} M`;
+  return `${(mebi / 1024).toFixed(1)} G`;
+}
+
+export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
+export const exact = (time) => (time ? new Date(time).toLocaleString([], { hour12: false }) : "");
+
+/** Control and direction characters as pictures: a name cannot pretend to be another. */
+export function visible(text) {
+  return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => {
+    const code = c.charCodeAt(0);
+    return code < 32 ? String.fromCharCode(0x2400 + code) : "\ufffd";
+  });
+}
+
+/** `type/` dim, `id` bold. */
+export function nameOf(view) {
+  const project = view.project ? `@${visible(view.project)}` : "";
+  return el("span.name", { title: fullName(view) }, el("span.dim", {}, `${visible(view.type)}/`), el("b", {}, `${visible(view.id)}${project}`));
+}
+export const fullName = (view) => visible(`${view.type}/${view.id}${view.project ? `@${view.project}` : ""}`);
+
+/** A command as one would type it. */
+export function commandLine(words) {
+  return (words ?? []).map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+}
+
+export function copyButton(text, label = "Copy") {
+  const button = el("button.plain", { type: "button", onclick: async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = label; }, 1500);
+  } }, label);
+  return button;
+}

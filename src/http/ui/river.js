@@ -1,0 +1,138 @@
+// The river: all ports on one band. Sixty-six columns of a thousand; wide where something lives.
+
+import { count, el, fullName, many, put, rem, svg, visible } from "./dom.js";
+import { TONES, WORDS, glyph, inTrouble } from "./phases.js";
+import { world, watch, sorted } from "./world.js";
+
+const EPHEMERAL = [32768, 60999];
+
+/** The band with its sentence. `go(port)`: where a click leads. */
+export function river(go) {
+  const sentence = el("div.sentence");
+  const water = svg("svg.water", { role: "img" });
+  const axis = el("div.axis", { "aria-hidden": "true" });
+  const tip = el("div.tip", { hidden: true, role: "tooltip" });
+  const node = el("section.river", { "aria-label": "All ports" }, sentence, el("div.flow", {}, water, tip), axis);
+  let columns = [];
+  const draw = () => { columns = drawWater(water, axis); };
+  const say = () => drawSentence(sentence, water);
+  const at = (event) => {
+    const x = event.clientX - water.getBoundingClientRect().left;
+    return columns.find((column) => x >= column.x && x < column.x + column.w);
+  };
+  water.addEventListener("pointermove", (event) => {
+    const column = at(event);
+    tip.hidden = !column;
+    if (!column) return;
+    const names = column.types.map((type) => type.name).join(", ") || "nothing of styxy's";
+    tip.textContent = `${column.first}–${column.last}: ${names}. ${many(column.leases, "instance")}.`;
+    const width = water.clientWidth;
+    tip.style.setProperty("--x", `${Math.min(Math.max(column.x + column.w / 2, 90), width - 110)}px`);
+  });
+  water.addEventListener("pointerleave", () => { tip.hidden = true; });
+  water.addEventListener("click", (event) => { const column = at(event); if (column) go(column.first); });
+  const unwatch = watch((what) => {
+    if (what.has("instances") || what.has("types") || what.has("listeners")) draw();
+    if (what.has("instances")) say();
+  });
+  const size = new ResizeObserver(draw);
+  size.observe(water);
+  say();
+  node.leave = () => { unwatch(); size.disconnect(); };
+  return node;
+}
+
+function drawSentence(node, water) {
+  const all = sorted();
+  const ready = all.filter((view) => view.phase === "ready").length;
+  const trouble = all.filter(inTrouble);
+  const text = `${many(all.length, "instance")}, ${ready} ready`;
+  water.setAttribute("aria-label", `${text}${trouble.length ? `, ${trouble.length} in trouble` : ""}`);
+  put(node, all.length
+    ? el("h1", {}, many(all.length, "instance"), el("span.dim", {}, `, ${ready} ready`))
+    : el("h1", {}, world.loaded ? "Still water" : "\u00a0"),
+  trouble.slice(0, 4).map((view) => el("a.alarm", { href: `#/i/${encodeURIComponent(view.lockId)}` },
+    glyph(view.phase), el("b", {}, fullName(view)), el("span.dim", {}, WORDS[view.phase]))),
+  trouble.length > 4 ? el("span.dim", {}, `and ${trouble.length - 4} more`) : null);
+}
+
+function layout(width) {
+  const phone = width < 560;
+  const wide = phone ? 7 : 6;
+  const holds = new Set();
+  for (const type of world.types) for (const [first, last] of type.ranges) for (let k = Math.floor(first / 1000); k <= Math.floor(last / 1000); k++) holds.add(k);
+  const weights = Array.from({ length: 66 }, (_, k) => (holds.has(k) ? wide : 1));
+  const unit = width / weights.reduce((a, b) => a + b, 0);
+  let x = 0;
+  return weights.map((weight, k) => {
+    const column = { k, x, w: weight * unit, first: Math.max(1, k * 1000), last: Math.min(65535, k * 1000 + 999), holds: holds.has(k), types: [], leases: 0 };
+    x += weight * unit;
+    return column;
+  });
+}
+
+function drawWater(water, axis) {
+  const width = water.clientWidth;
+  const height = water.clientHeight;
+  if (!width) return [];
+  const columns = layout(width);
+  const of = (port) => columns[Math.floor(port / 1000)];
+  const depth = (port) => ((port % 1000) / 1000) * height;
+  const parts = [svg("defs", {}, ["ready", "unhealthy", "backoff", "quiet"].map((tone) => svg("linearGradient", { id: `fade-${tone}`, x1: 0, y1: 0, x2: 0, y2: 1 },
+    svg(`stop.light-${tone}`, { offset: 0, "stop-opacity": 0.85 }), svg(`stop.light-${tone}`, { offset: 1, "stop-opacity": 0 }))))];
+  for (const column of columns) parts.push(svg(column.holds ? "rect.column.holds" : "rect.column", { x: column.x + 0.5, y: 0, width: Math.max(column.w - 1, 0.5), height }));
+  const [from, to] = [of(EPHEMERAL[0]), of(EPHEMERAL[1])];
+  const span = to.x + to.w - from.x;
+  const waves = [];
+  for (let y = 10; y < height; y += 8) waves.push(`M${from.x} ${y}${"q4-3 8 0t8 0".repeat(Math.floor(span / 16))}`);
+  parts.push(svg("path.waves", { d: waves.join("") }));
+  if (span > 160) parts.push(svg("text.ephemeral", { x: from.x + span / 2, y: height / 2 + 4, "text-anchor": "middle" }, "ephemeral, the kernel’s own"));
+  const live = new Set([...world.instances.values()].map((view) => view.type));
+  for (const type of world.types) for (const [first, last] of type.ranges) {
+    for (let k = Math.floor(first / 1000); k <= Math.floor(last / 1000); k++) {
+      const [a, b] = [Math.max(first, k * 1000), Math.min(last, k * 1000 + 999)];
+      const column = columns[k];
+      column.types.push(type);
+      parts.push(svg(live.has(type.name) ? "rect.basin" : "rect.basin.empty", { x: column.x + 1, y: depth(a), width: column.w - 2, height: Math.max(2, ((b - a + 1) / 1000) * height) }));
+    }
+  }
+  for (const { port } of world.listeners.slice(0, 400)) {
+    const column = of(port);
+    parts.push(svg("rect.pole", { x: column.x + (column.w - 5) * ((port % 10) / 10), y: depth(port), width: 5, height: 1.5 }));
+  }
+  const scale = rem() / 16;
+  for (const view of sorted().reverse()) {
+    const column = of(view.port);
+    column.leases += 1;
+    const trouble = inTrouble(view);
+    const tone = TONES[view.phase] ?? "quiet";
+    const w = (trouble ? 4.5 : 2.6) * scale;
+    const x = column.x + 3 + (column.w - 8) * ((view.port % 10) / 10);
+    const y = Math.min(depth(view.port), height - 3);
+    const long = Math.min((trouble ? 34 : 22) * scale, height - y);
+    parts.push(svg("g.lamp", { "data-lock": view.lockId },
+      svg("rect", { x, y, width: w, height: long, fill: `url(#fade-${tone})` }),
+      svg(`rect.head.light-${tone}`, { x: x - 0.4, y, width: w + 0.8, height: Math.min(5 * scale, long), rx: 1 })));
+  }
+  water.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  put(water, parts);
+  drawAxis(axis, columns, width);
+  return columns;
+}
+
+function drawAxis(axis, columns, width) {
+  const phone = width < 560;
+  const labels = [];
+  let last = -100;
+  const add = (column, text, strong) => {
+    if (column.x - last < (phone ? 44 : 46)) return;
+    last = column.x;
+    labels.push(el(strong ? "span.strong" : "span", { "--x": `${column.x}px` }, text));
+  };
+  for (const column of columns) {
+    const name = phone ? `${column.k}k` : count(column.k * 1000 || 1);
+    if (column.holds || column.k % 10 === 0) if (column.x < width - 90 || phone) add(column, visible(name), column.holds);
+  }
+  if (!phone) labels.push(el("span.end", {}, count(65535)));
+  put(axis, labels);
+}

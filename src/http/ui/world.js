@@ -1,0 +1,122 @@
+// What the page knows of the machine, kept up to date by events; and who wants to know of changes.
+
+import { ask, follow, get } from "./api.js";
+import { inTrouble } from "./phases.js";
+
+export const world = {
+  instances: new Map(), types: [], listeners: [], usage: new Map(), audit: [], history: new Map(),
+  asOf: null, live: false, waits: 0, loaded: false,
+};
+const watchers = new Set();
+let pending = null;
+
+/** Calls back once a frame with what has changed: instances, types, listeners, usage, audit, live. */
+export function watch(callback) { watchers.add(callback); return () => watchers.delete(callback); }
+
+export function changed(what) {
+  if (!pending) {
+    pending = new Set();
+    requestAnimationFrame(() => {
+      const told = pending;
+      pending = null;
+      for (const callback of [...watchers]) callback(told);
+    });
+  }
+  pending.add(what);
+}
+
+/** Trouble first, then by port. */
+export const sorted = () => [...world.instances.values()]
+  .sort((a, b) => inTrouble(b) - inTrouble(a) || a.port - b.port || (a.lockId < b.lockId ? -1 : 1));
+
+export const byPort = () => {
+  const ports = new Map();
+  for (const view of world.instances.values()) {
+    ports.set(view.port, view);
+    for (const port of Object.values(view.ports ?? {})) ports.set(port, view);
+  }
+  return ports;
+};
+
+function note(view) {
+  const known = world.history.get(view.lockId) ?? [];
+  if (!known.length) {
+    const started = Date.parse(view.startedAt ?? "") || Date.now();
+    known.push({ phase: "starting", from: started });
+    if (view.readyAt) known.push({ phase: "ready", from: Date.parse(view.readyAt) });
+  }
+  if (known.at(-1).phase !== view.phase) known.push({ phase: view.phase, from: Date.now() });
+  world.history.set(view.lockId, known.slice(-40));
+}
+
+function take(name, data) {
+  world.asOf = Date.now();
+  if (name === "open") { world.live = true; world.waits = 0; changed("live"); return; }
+  if (name === "snapshot") {
+    world.instances = new Map(data.instances.map((view) => [view.lockId, view]));
+    world.types = data.types;
+    world.loaded = true;
+    changed("types");
+  } else {
+    for (const view of data.instances) world.instances.set(view.lockId, view);
+    for (const lockId of data.gone) { world.instances.delete(lockId); world.history.delete(lockId); world.usage.delete(lockId); }
+    if (data.types) { world.types = data.types; changed("types"); }
+    if (data.audit.length) { world.audit.push(...data.audit); world.audit = world.audit.slice(-2000); changed("audit"); }
+  }
+  for (const view of world.instances.values()) note(view);
+  changed("instances");
+}
+
+let wake = () => {};
+export const tryNow = () => wake();
+
+/** Follows the events for as long as the page lives. */
+export async function live() {
+  for (;;) {
+    try { await follow("/events", undefined, take); } catch (error) {
+      if (error.status === 401) { world.refused = true; changed("live"); return; }
+    }
+    world.live = false;
+    world.waits = Math.min(30, Math.max(1, world.waits * 2));
+    changed("live");
+    await new Promise((resolve) => { wake = resolve; setTimeout(resolve, world.waits * 1000); });
+  }
+}
+
+const samples = new Map();
+
+/** Shares of the processor are means of ten seconds, so that they can be read. */
+async function lookAtUsage() {
+  const { atMs, usage } = await get("/usage");
+  world.usage = new Map(Object.entries(usage).map(([lockId, used]) => {
+    const seen = (samples.get(lockId) ?? []).filter((sample) => atMs - sample.atMs < 10_500);
+    seen.push({ atMs, cpuMs: used.cpuMs });
+    samples.set(lockId, seen);
+    const [first] = seen;
+    const cpu = seen.length > 1 && used.cpuMs >= first.cpuMs ? (100 * (used.cpuMs - first.cpuMs)) / (atMs - first.atMs) : null;
+    return [lockId, { ...used, cpu }];
+  }));
+  changed("usage");
+}
+
+async function lookAtListeners() {
+  const { ports_in_use: ports } = await get("/scan");
+  world.listeners = ports.filter((port) => !port.lease && port.listener);
+  changed("listeners");
+}
+
+/** Asks for what no event tells, while somebody looks. */
+export function keepLooking() {
+  let turn = 0;
+  const look = async () => {
+    if (document.visibilityState === "visible" && world.live) {
+      await lookAtUsage().catch(() => {});
+      if (turn++ % 8 === 0) await lookAtListeners().catch(() => {});
+    }
+    setTimeout(look, 2000);
+  };
+  look();
+}
+
+export async function stop(view, kill) { return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/stop`, { kill: !!kill }); }
+export async function restart(view) { return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/restart`, {}); }

@@ -1,0 +1,333 @@
+//! `serve`: where the HTTP face listens, its lease and its secrets. What it answers is its own business.
+//!
+//! The lease is one in `coordination`, held for this process: a second `serve` finds the first by it.
+
+use super::{
+    allocate::{Reserve, TTL_DEFAULT},
+    error::Error,
+    host::{Host, Place, Tell, config_places, load_config, places_in, project_root},
+    plan::Request,
+    view::Answer,
+};
+use crate::{
+    config::{self, Places, ScopeKind},
+    os::{
+        clock,
+        interrupts::Interrupts,
+        process::{self, Handle},
+        secret, signals, user,
+        wait_set::{Interest, WaitSet},
+    },
+    ports::Port,
+    store::run_dir::in_directory,
+    supervisor::{
+        Phase,
+        line::{Heard, Line},
+        message::{FromClient, ToClient},
+    },
+};
+use std::{
+    fs::{self, Permissions},
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::{
+            fs::{MetadataExt, PermissionsExt},
+            net::{UnixListener, UnixStream},
+        },
+    },
+    path::Path,
+    time::Duration,
+};
+
+/// The type of its lease.
+pub const TYPE: &str = "coordination";
+/// The id of its lease.
+pub const ID: &str = "styxy";
+/// The socket in the state directory.
+const SOCKET: &str = "serve.sock";
+/// The token in the state directory.
+const TOKEN: &str = "auth.token";
+
+/// The longest stop that is waited for before a start.
+const RESTART_MAX: Duration = Duration::from_secs(120);
+
+/// What is asked of `serve`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// This port, in place of the configured one.
+    pub port: Option<Port>,
+    /// Show the page in the user's browser.
+    pub open: bool,
+}
+
+/// What a person is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It answers, or did so before.
+    Serving {
+        /// The page's address with a code that is good once.
+        url: String,
+        /// The port.
+        port: Port,
+        /// The server's process.
+        pid: i32,
+        /// Another process serves already.
+        existing: bool,
+    },
+    /// Something to know.
+    Notice(String),
+}
+
+/// The face that serves: it gets the host and what is wanted, tells, and returns what to end with.
+pub type Face = fn(Host, Wanted, &mut dyn FnMut(Said)) -> Result<i32, Error>;
+
+/// Where this process stands.
+pub enum Stand {
+    /// It serves.
+    Mine(Box<Post>),
+    /// Another one does.
+    Taken(Box<Answer>),
+}
+
+/// All that the serving process holds.
+pub struct Post {
+    /// Where it listens on loopback.
+    pub listener: TcpListener,
+    /// Where it listens for this user's processes.
+    pub socket: UnixListener,
+    /// What clients have to show.
+    pub token: String,
+    /// Ctrl-C and TERM.
+    pub interrupts: Interrupts,
+    /// Its own lease, unless it runs in an instance of styxy's.
+    lease: Option<String>,
+}
+
+impl Host {
+    /// Takes the post, or tells who has it.
+    pub fn take_post(&self, wanted: Wanted, tell: &Tell<'_>) -> Result<Stand, Error> {
+        let listen = self.config.serve().listen;
+        if !listen.ip().is_loopback() {
+            return Err(Error::Usage {
+                message: format!("serve.listen is {listen}, which other machines can reach"),
+                hint: Some("listen on 127.0.0.1, and reach it from elsewhere by `ssh -L`".into()),
+            });
+        }
+        let interrupts = Interrupts::take().map_err(|source| system("handle signals", source))?;
+        let (port, lease) = match self.own_instance(tell)? {
+            Some(port) => (port, None),
+            None => {
+                let answer = self.lease_for_serve(wanted, listen.port(), tell)?;
+                if answer.existing {
+                    return Ok(Stand::Taken(Box::new(answer)));
+                }
+                (answer.port, answer.lock_id)
+            }
+        };
+        let post = self.listen(listen.ip(), port);
+        let kept = secret::kept(self.store.as_fd(), TOKEN)
+            .map_err(|source| system("keep the token in auth.token", source));
+        match (post, kept) {
+            (Ok((listener, socket)), Ok(token)) => {
+                let post = Post { listener, socket, token, interrupts, lease };
+                Ok(Stand::Mine(Box::new(post)))
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                self.give_up(lease.as_deref(), tell);
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the post up: the socket goes, and the lease ends.
+    pub fn leave_post(&self, post: Post, tell: &Tell<'_>) {
+        let lease = post.lease.clone();
+        drop(post);
+        // Gone already is as good; so is a lease that a later command collects.
+        let _ = fs::remove_file(in_directory(self.store.as_fd(), SOCKET));
+        self.give_up(lease.as_deref(), tell);
+    }
+
+    fn give_up(&self, lease: Option<&str>, tell: &Tell<'_>) {
+        if let Some(Err(error)) = lease.map(|lease| self.release(lease, true, tell)) {
+            tell(&format!(
+                "the lease could not be given back ({error}); the next command does that"
+            ));
+        }
+    }
+
+    /// A connection to the process that serves.
+    pub fn call_post(&self) -> Result<UnixStream, Error> {
+        UnixStream::connect(in_directory(self.store.as_fd(), SOCKET))
+            .map_err(|source| system("reach the running `styxy serve`", source))
+    }
+
+    /// The port of the instance in which this process runs as styxy's own server.
+    fn own_instance(&self, tell: &Tell<'_>) -> Result<Option<Port>, Error> {
+        let Some(lock_id) = &self.place.inside else { return Ok(None) };
+        let registry = self.read(tell)?;
+        let instance = registry.by_lock_id(lock_id).filter(|instance| {
+            instance.name.service_type.as_str() == TYPE && instance.name.id.as_str() == ID
+        });
+        Ok(instance.filter(|_| self.store.run().is_alive(lock_id)).map(|instance| instance.port()))
+    }
+
+    fn lease_for_serve(&self, wanted: Wanted, port: u16, tell: &Tell<'_>) -> Result<Answer, Error> {
+        let mut request = Request {
+            service_type: Some(TYPE.parse()?),
+            id: Some(ID.parse()?),
+            ..Request::default()
+        };
+        request.settings.scope = Some(ScopeKind::Machine);
+        request.wish.exact = wanted.port;
+        request.wish.prefer = Port::try_from(u32::from(port)).ok().into_iter().collect();
+        let reserve = Reserve { pid: Some(own_pid()), ttl: TTL_DEFAULT };
+        self.allocate(&request, reserve, tell)
+    }
+
+    fn listen(&self, address: IpAddr, port: Port) -> Result<(TcpListener, UnixListener), Error> {
+        let address = SocketAddr::new(address, port.number());
+        let listener = TcpListener::bind(address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .map_err(|source| Error::Usage {
+                message: format!("cannot listen on {address}: {source}"),
+                hint: Some("choose another port with --port".to_owned()),
+            })?;
+        let path = in_directory(self.store.as_fd(), SOCKET);
+        // Whoever left it is dead: the lease is ours.
+        let _ = fs::remove_file(&path);
+        let socket = UnixListener::bind(&path)
+            .and_then(|socket| {
+                fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+                socket.set_nonblocking(true)?;
+                Ok(socket)
+            })
+            .map_err(|source| system("listen on serve.sock", source))?;
+        Ok((listener, socket))
+    }
+
+    /// Asks the supervisor of an instance to start it again; returns when it has begun to.
+    pub fn ask_for_restart(&self, reference: &str, tell: &Tell<'_>) -> Result<Answer, Error> {
+        let view = self.locate(reference, tell)?;
+        let broken = |source| system("talk to the supervisor", source);
+        let lock_id = view.lock_id.parse().expect("a view's lockId is one");
+        if view.supervisor_pid.is_none() {
+            return Err(Error::NotRunning { view: Box::new(view) });
+        }
+        let mut line = Line::connect(self.store.run().as_fd(), &lock_id).map_err(broken)?;
+        line.ask(FromClient::Restart).map_err(broken)?;
+        loop {
+            match line.listen(None, Some(clock::now() + RESTART_MAX)).map_err(broken)? {
+                Heard::Said(ToClient::Phase(standing)) if standing.phase == Phase::Starting => {
+                    let message = format!("restarting {} on the same port", view.full_name());
+                    return Ok(view.answer(message));
+                }
+                Heard::Said(ToClient::Refused) => {
+                    return Err(Error::NotYours {
+                        view: Box::new(view),
+                        owner: "somebody else".into(),
+                    });
+                }
+                Heard::Said(ToClient::Outcome { .. }) | Heard::HungUp => {
+                    return Err(broken(io::Error::other("the instance ended instead")));
+                }
+                Heard::TimedOut => {
+                    return Err(broken(io::Error::other("it did not start again in time")));
+                }
+                Heard::Said(ToClient::Phase(_) | ToClient::Dismissed | ToClient::Unknown)
+                | Heard::Interrupted => {}
+            }
+        }
+    }
+
+    /// The host as if styxy had been called in that directory.
+    pub fn open_in(directory: &Path, tell: &Tell<'_>) -> Result<Self, Error> {
+        let cwd = directory.canonicalize().map_err(|source| Error::Usage {
+            message: format!("{} cannot be used: {source}", directory.display()),
+            hint: Some("name a directory that is there".to_owned()),
+        })?;
+        let loaded = config::load(&places_in(&cwd), std::env::vars_os(), &[])?;
+        loaded.notices.iter().for_each(|notice| tell(notice));
+        let host = Self::with_config(loaded.config)?;
+        let place = Place { project: project_root(&cwd), cwd, inside: None, ..host.place.clone() };
+        Ok(Self { place, ..host })
+    }
+}
+
+/// Waits until the process has ended, or a signal asks to end; tells what to end with.
+pub fn wait_for_end(pid: Option<i32>) -> Result<i32, Error> {
+    let failed = |source| system("wait for the running `styxy serve`", source);
+    let identity = pid.and_then(|pid| process::identify(pid).ok());
+    let handle = identity.map(|identity| Handle::open(&identity)).transpose().map_err(failed)?;
+    let Some(handle) = handle.flatten() else { return Ok(0) };
+    let interrupts = Interrupts::take().map_err(failed)?;
+    let mut set = WaitSet::new();
+    set.add(true, &interrupts, Interest::Readable);
+    set.add(false, &handle, Interest::Readable);
+    let interrupted = set.wait(None).map_err(failed)?.next().unwrap_or(false);
+    Ok(if interrupted { interrupts.which().exit_code() } else { 0 })
+}
+
+/// This thread takes no signal from now on: they are the main thread's.
+pub fn block_signals() {
+    // A thread that takes one hands it on all the same.
+    let _ = signals::block_all();
+}
+
+/// A secret that nobody guesses.
+pub fn secret() -> Result<String, Error> {
+    secret::secret().map_err(|source| system("get random numbers", source))
+}
+
+/// Whether a process of that user may do what this one may.
+pub fn is_own(uid: u32) -> bool {
+    uid == user::uid() || uid == 0
+}
+
+/// The pid of this process.
+pub fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).expect("a pid fits 31 bits")
+}
+
+/// What the configuration's files looked like at a moment: a difference means that they are to be read
+/// again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp(Vec<Option<(u64, i64, i64, u64)>>);
+
+impl Stamp {
+    /// As they are now.
+    pub fn now() -> Self {
+        let Places { system, user, .. } = &config_places();
+        let project = config_places().project();
+        let files = [Some(system.clone()), user.clone(), project];
+        let look = |path: Option<std::path::PathBuf>| {
+            let metadata = fs::metadata(path?).ok()?;
+            let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+            Some((metadata.ino(), seconds, nanoseconds, metadata.size()))
+        };
+        Self(files.into_iter().map(look).collect())
+    }
+}
+
+/// The host as the environment and the files say now.
+pub fn open_again(tell: &Tell<'_>) -> Result<Host, Error> {
+    Host::with_config(load_config(&[], tell)?)
+}
+
+impl Post {
+    /// Readable once a signal has come.
+    pub fn interrupt_fd(&self) -> BorrowedFd<'_> {
+        self.interrupts.as_fd()
+    }
+
+    /// What to end with once a signal has come.
+    pub fn exit_code(&self) -> i32 {
+        self.interrupts.which().exit_code()
+    }
+}
+
+fn system(deed: &'static str, source: io::Error) -> Error {
+    Error::System { deed, source }
+}
