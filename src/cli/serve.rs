@@ -15,12 +15,12 @@ use crate::{
     ports::Port,
 };
 use serde_json::json;
-use std::{cell::RefCell, process::Command, sync::OnceLock};
+use std::{cell::RefCell, process::{Command, Stdio}, sync::OnceLock};
 
 /// The face that `main` gave.
 static FACE: OnceLock<Face> = OnceLock::new();
 /// What opens an address in the user's browser, tried in this order.
-const OPENERS: &[&str] = &["xdg-open", "gio open", "open"];
+const OPENERS: &[&str] = &["xdg-open", "open"];
 
 /// Serve the HTTP API, the metrics and the web page
 ///
@@ -138,15 +138,15 @@ fn shown(said: &Said, opens: bool, session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// Shows the page; `false` where nothing does.
+/// Shows the page; `false` where nothing does. What opens it may stay as long as the browser does, so nobody
+/// waits for it.
 fn open(url: &str) -> bool {
     OPENERS.iter().any(|opener| {
-        let mut words = opener.split(' ');
-        let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words).arg(url);
-        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-        command.stderr(std::process::Stdio::null());
-        command.status().is_ok_and(|status| status.success())
+        let line =
+            format!("command -v {opener} >/dev/null && {{ {opener} \"$1\" >/dev/null 2>&1 & }}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line, "sh", url]).stdin(Stdio::null()).stdout(Stdio::null());
+        shell.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     })
 }
 

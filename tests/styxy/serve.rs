@@ -364,8 +364,7 @@ fn a_lease_of_another_process_is_told_at_once() {
 fn a_detached_server_is_an_instance_like_any_other() {
     let sandbox = Sandbox::new();
     let port = sandbox.port(250);
-    let ended = sandbox.run(&format!("serve --detach --port {port} --json")).code(0);
-    let said = ended.json();
+    let said = sandbox.json(&format!("serve --detach --port {port}"));
     assert_eq!((&said["port"], &said["existing"]), (&json!(port), &json!(true)));
     let served = sandbox.wait_until_ready("coordination", "styxy");
     assert_eq!(served["port"], port);
@@ -411,7 +410,7 @@ fn promtool(metrics: &str) {
 #[test]
 fn a_unit_for_systemd_is_printed() {
     let sandbox = Sandbox::new();
-    let unit = sandbox.run("serve --print-unit").code(0).stdout;
+    let unit = sandbox.run("serve --print-unit").code(0).stdout.clone();
     for line in ["[Service]", "Restart=on-failure", "WantedBy=default.target"] {
         assert!(unit.lines().any(|found| found == line), "{unit}");
     }
