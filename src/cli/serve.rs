@@ -15,7 +15,11 @@ use crate::{
     ports::Port,
 };
 use serde_json::json;
-use std::{cell::RefCell, process::{Command, Stdio}, sync::OnceLock};
+use std::{
+    cell::RefCell,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
 
 /// The face that `main` gave.
 static FACE: OnceLock<Face> = OnceLock::new();
@@ -104,9 +108,9 @@ impl Arguments {
         request.wish.exact = self.port;
         let configured = u32::from(host.config.serve().listen.port());
         request.wish.prefer = Port::try_from(configured).ok().into_iter().collect();
-        let detached = host.run_detached(&request, super::exit_code::of, &mut |_| {})?;
+        let detached = host.run_detached(&request, super::exit_code::of, None, &mut |_| {})?;
         match detached {
-            Detached::Launched(Ok(_)) => Ok(()),
+            Detached::Launched(Ok(_)) | Detached::Left(_) => Ok(()),
             Detached::Launched(Err(failure)) => {
                 Err(Error::Usage { message: failure.message, hint: failure.hint })
             }

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::operations::{
     Error, Failure,
-    follow::{Tail, Wanted},
+    follow::{Part, Tail, Wanted},
+    stop::Haste,
 };
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -47,7 +48,8 @@ pub(super) fn usage(server: &Server, _: &Call) -> Result<Reply, Problem> {
 
 /// `POST /instances/{ref}/stop`.
 pub(super) fn stop(server: &Server, call: &Call) -> Result<Reply, Problem> {
-    let answer = server.host()?.stop(call.named(), call.is("kill")?, &tell)?;
+    let haste = if call.is("kill")? { Haste::Kill } else { Haste::None };
+    let answer = server.host()?.stop(call.named(), haste, &tell)?;
     let mut body = object(&answer);
     body.insert("success".to_owned(), true.into());
     Ok(Reply::json(&body))
@@ -69,7 +71,8 @@ pub(super) fn log(server: &Server, call: &Call) -> Result<Reply, Problem> {
         Ok(())
     };
     let host = server.host_to_look();
-    host.show_log(call.named(), lines(call)?, Wanted::SoFar, &mut show, &tell)?;
+    let part = Part { lines: lines(call)?, since: None };
+    host.show_log(call.named(), part, Wanted::SoFar, &mut show, &tell)?;
     let text = String::from_utf8_lossy(&text);
     Ok(Reply::json(&json!({ "success": true, "lines": text.lines().collect::<Vec<_>>() })))
 }

@@ -11,7 +11,7 @@ use crate::{
     operations::{
         audit::{Filter, When},
         serve::{own_pid, secret},
-        usage::own_memory,
+        usage::memory_of_self,
     },
     registry::Action,
 };
@@ -41,7 +41,7 @@ pub(super) fn status(server: &Server, _: &Call) -> Result<Reply, Problem> {
         "uptime": server.age().as_secs_f64(),
         "allocations": count,
         "instances": count,
-        "memory": { "rss": own_memory() },
+        "memory": { "rss": memory_of_self() },
     })))
 }
 

@@ -51,7 +51,7 @@ impl Host {
             instances.iter().filter_map(|view| view.supervisor_pid).collect();
         let mut samples = BTreeMap::new();
         for view in &mut instances {
-            let Some(usage) = self.usage(&registry, view, &supervisors) else { continue };
+            let Some(usage) = self.usage_of(&registry, view, &supervisors) else { continue };
             let sample = earlier.samples.remove(&view.lock_id).map_or_else(
                 || Sample { percent: usage.percent_since_start(), usage: usage.clone() },
                 |before| before.followed_by(&usage),
@@ -65,7 +65,12 @@ impl Host {
     }
 
     /// What the tree of an instance uses: all below its supervisor that is not another instance's.
-    fn usage(&self, registry: &Registry, view: &View, supervisors: &[i32]) -> Option<Usage> {
+    pub(super) fn usage_of(
+        &self,
+        registry: &Registry,
+        view: &View,
+        supervisors: &[i32],
+    ) -> Option<Usage> {
         let lock_id: LockId = view.lock_id.parse().ok()?;
         let lease = registry.by_lock_id(&lock_id)?.lease.as_ref()?;
         if lease.namespaces.pid != self.place.namespaces.pid {

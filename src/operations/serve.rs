@@ -183,8 +183,14 @@ impl Host {
         request.settings.scope = Some(ScopeKind::Machine);
         request.wish.exact = wanted.port;
         request.wish.prefer = Port::try_from(u32::from(port)).ok().into_iter().collect();
-        let reserve = Reserve { pid: Some(own_pid()), ttl: TTL_DEFAULT };
-        self.allocate(&request, reserve, tell)
+        // A lease that is held already would become this process's, so whose it is is looked at first.
+        let unowned = Reserve { pid: None, ttl: TTL_DEFAULT };
+        let found = self.allocate(&request, unowned, tell)?;
+        if found.existing {
+            return Ok(found);
+        }
+        let own = Reserve { pid: Some(own_pid()), ttl: TTL_DEFAULT };
+        Ok(Answer { existing: false, ..self.allocate(&request, own, tell)? })
     }
 
     fn listen(&self, address: IpAddr, port: Port) -> Result<(TcpListener, UnixListener), Error> {

@@ -2,12 +2,13 @@
 
 use super::{
     error::Error,
-    host::{Host, Tell},
-    view::View,
+    host::{Host, Tell, milliseconds},
 };
-use crate::os::{clock, process, tree};
+use crate::os::clock;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+pub use crate::os::usage::memory_of_self;
 
 /// What the processes of one instance use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,34 +33,21 @@ pub struct AllUsage {
 }
 
 impl Host {
-    /// What all instances use.
+    /// What the trees of all supervised instances use.
     pub fn usage(&self, tell: &Tell<'_>) -> Result<AllUsage, Error> {
-        let views = self.list(tell)?.instances;
-        let at_ms = super::host::milliseconds(clock::since_boot());
-        let usage = views.into_iter().filter_map(|view| Some((view.lock_id.clone(), used(&view)?)));
+        let registry = self.read(tell)?;
+        let views = self.views(&registry);
+        let supervisors: Vec<i32> = views.iter().filter_map(|view| view.supervisor_pid).collect();
+        let at_ms = milliseconds(clock::since_boot());
+        let usage = views.iter().filter_map(|view| {
+            let used = self.usage_of(&registry, view, &supervisors)?;
+            let usage = Usage {
+                cpu_ms: milliseconds(used.processor_time()),
+                memory: used.memory_bytes,
+                processes: used.processes(),
+            };
+            Some((view.lock_id.clone(), usage))
+        });
         Ok(AllUsage { at_ms, usage: usage.collect() })
     }
-}
-
-/// What is below its supervisor, or its process where it has none. `None`: nothing is known.
-fn used(view: &View) -> Option<Usage> {
-    let found = match (view.supervisor_pid, view.pid) {
-        (Some(supervisor), _) => tree::descendants(supervisor, &|_| false).ok()?,
-        (None, Some(pid)) => vec![process::find_stat(pid).ok()??],
-        (None, None) => return None,
-    };
-    let ticks: u64 = found.iter().map(|stat| stat.cpu_ticks).sum();
-    let pages: u64 = found.iter().map(|stat| stat.memory_pages).sum();
-    Some(Usage {
-        cpu_ms: ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second().max(1),
-        memory: pages * u64::try_from(rustix::param::page_size()).unwrap_or(4096),
-        processes: found.len(),
-    })
-}
-
-/// The memory of this process, in bytes.
-pub fn own_memory() -> u64 {
-    let own = process::find_stat(super::serve::own_pid()).ok().flatten();
-    own.map_or(0, |stat| stat.memory_pages)
-        * u64::try_from(rustix::param::page_size()).unwrap_or(4096)
 }

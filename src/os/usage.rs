@@ -3,7 +3,7 @@
 //! Memory is what each process has resident, added up: pages that several of them share count for each, as
 //! in ps(1). How the numbers are shown is left to others.
 
-use super::{clock, tree};
+use super::{clock, process, tree};
 use crate::registry::ProcessIdentity;
 use nix::unistd::{SysconfVar, sysconf};
 use std::{io, time::Duration};
@@ -44,9 +44,19 @@ impl Usage {
         }))
     }
 
+    /// The processor time of all of its processes.
+    pub fn processor_time(&self) -> Duration {
+        self.times.iter().map(|(_, time)| *time).sum()
+    }
+
+    /// How many processes it has.
+    pub fn processes(&self) -> usize {
+        self.times.len()
+    }
+
     /// How much of one processor it used since the start of its oldest process, in percent.
     pub fn percent_since_start(&self) -> f64 {
-        percent(self.times.iter().map(|(_, time)| *time).sum(), self.at.saturating_sub(self.since))
+        percent(self.processor_time(), self.at.saturating_sub(self.since))
     }
 
     /// The same since an earlier look. A process that came later counts with all that it has used.
@@ -63,6 +73,13 @@ impl Usage {
     pub fn age_of(&self, earlier: &Self) -> Duration {
         self.at.saturating_sub(earlier.at)
     }
+}
+
+/// The resident memory of this process, in bytes.
+pub fn memory_of_self() -> u64 {
+    let own = process::read_stat(nix::unistd::getpid().as_raw());
+    let pages = own.map_or(0, |stat| stat.memory_pages);
+    pages.saturating_mul(constant(SysconfVar::PAGE_SIZE, PAGE_DEFAULT))
 }
 
 fn percent(used: Duration, of: Duration) -> f64 {

@@ -28,6 +28,8 @@ mod logs;
 mod many;
 mod nesting;
 mod new_ranges;
+#[cfg(feature = "serve")]
+mod page;
 mod passed_sockets;
 mod picture;
 mod port_table;

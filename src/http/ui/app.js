@@ -95,7 +95,7 @@ function openDrawer(lockId) {
   put(aside, node);
   aside.hidden = false;
   document.body.classList.add("with-drawer");
-  aside.querySelector("a, button")?.focus({ preventScroll: true });
+  (aside.querySelector(".primary") ?? aside.querySelector("button"))?.focus({ preventScroll: true });
   for (const row of document.querySelectorAll("[data-lock]")) row.classList.toggle("chosen", row.dataset.lock === lockId);
 }
 

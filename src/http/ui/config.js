@@ -79,7 +79,7 @@ function editor(file, entries, reload) {
   };
   const check = async () => {
     const text = area.value;
-    if (text === file.text) { wrong = null; put(said); put(diff, el("span.same", {}, "Nothing is changed.")); put(title); put(effects); save.disabled = true; drawPaper(); return; }
+    if (text === file.text) { wrong = null; put(said, text ? "" : "This file says nothing yet. `styxy config init` writes one that shows every key."); said.className = "said"; put(diff, el("span.same", {}, "Nothing is changed.")); put(title); put(effects); save.disabled = true; drawPaper(); return; }
     try {
       const told = await ask("POST", "/config/check", { target: file.target, text });
       if (area.value !== text) return;

@@ -10,7 +10,7 @@ function fill(node, props, children) {
     else if (key === "value") node.value = value;
     else node.setAttribute(key, value === true ? "" : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -32,7 +32,7 @@ export function svg(tag, props, ...children) {
 
 /** Replaces what is in an element. */
 export function put(node, ...children) {
-  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -96,9 +96,14 @@ export function visible(text) {
 
 /** `type/` dim, `id` bold. */
 export function nameOf(view) {
-  const project = view.project ? `@${visible(view.project)}` : "";
-  return el("span.name", { title: fullName(view) }, el("span.dim", {}, `${visible(view.type)}/`), el("b", {}, `${visible(view.id)}${project}`));
+  return el("span.name", { title: fullName(view) }, el("span.dim", {}, `${visible(view.type)}/`), el("b", {}, shortName(view)));
 }
+
+let twins = () => false;
+/** Who knows whether an instance of another project is called the same. */
+export function tellTwins(known) { twins = known; }
+/** The id, with its project where another one has the same. */
+export const shortName = (view) => `${visible(view.id)}${view.project && twins(view) ? `@${visible(view.project)}` : ""}`;
 export const fullName = (view) => visible(`${view.type}/${view.id}${view.project ? `@${view.project}` : ""}`);
 
 /** A command as one would type it. */

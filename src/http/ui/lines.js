@@ -1,6 +1,6 @@
 // The map of ranges: a line spans a hundred ports, so a port's last two digits are its place, always.
 
-import { age, copyButton, count, el, fullName, many, put, rem, svg, visible, widthOf } from "./dom.js";
+import { age, copyButton, count, el, fullName, many, put, rem, shortName, svg, visible, widthOf } from "./dom.js";
 import { WORDS, glyph, inTrouble, shape } from "./phases.js";
 import { byPort, changed, watch, world } from "./world.js";
 
@@ -53,7 +53,7 @@ export function lines(open) {
     const parts = [];
     let end = 0;
     rows.forEach((row, at) => {
-      const lowest = row.from;
+      const lowest = row.isFirst ? row.first : row.from;
       if (!zoom && lowest - end > 1) parts.push({ gap: [end + 1, lowest - 1] });
       parts.push(row);
       const same = rows[at + 1] && rows[at + 1].base === row.base;
@@ -201,7 +201,7 @@ function labels(row, present, x, step, width, height, scale) {
   const runs = [];
   for (const one of present) {
     const run = runs.at(-1);
-    const name = one.view ? `${visible(one.view.id)}${one.view.project ? `@${visible(one.view.project)}` : ""}` : `${foreignName(one.listener)}, not ours`;
+    const name = one.view ? shortName(one.view) : `${foreignName(one.listener)}, not ours`;
     const kind = one.view ? "lease" : "foreign";
     if (run && one.port - run.to <= 2 && run.kind === kind) { run.to = one.port; run.names.push(name); } else runs.push({ from: one.port, to: one.port, names: [name], kind });
   }

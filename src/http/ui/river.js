@@ -123,16 +123,17 @@ function drawWater(water, axis) {
 function drawAxis(axis, columns, width) {
   const phone = width < 560;
   const labels = [];
-  let last = -100;
-  const add = (column, text, strong) => {
-    if (column.x - last < (phone ? 44 : 46)) return;
-    last = column.x;
-    labels.push(el(strong ? "span.strong" : "span", { "--x": `${column.x}px` }, text));
-  };
-  for (const column of columns) {
+  const taken = [];
+  const apart = (phone ? 30 : 46) * (rem() / 16);
+  const add = (column) => {
+    if (taken.some((x) => Math.abs(x - column.x) < apart) || column.x > width - (phone ? 24 : 90)) return;
+    taken.push(column.x);
     const name = phone ? `${column.k}k` : count(column.k * 1000 || 1);
-    if (column.holds || column.k % 10 === 0) if (column.x < width - 90 || phone) add(column, visible(name), column.holds);
-  }
+    labels.push(el(column.holds ? "span.strong" : "span", { "--x": `${column.x}px` }, visible(name)));
+  };
+  // Thousands that hold ranges have their label, whatever stands beside them.
+  columns.filter((column) => column.holds).forEach(add);
+  columns.filter((column) => column.k % 10 === 0).forEach(add);
   if (!phone) labels.push(el("span.end", {}, count(65535)));
   put(axis, labels);
 }

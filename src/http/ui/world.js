@@ -1,6 +1,7 @@
 // What the page knows of the machine, kept up to date by events; and who wants to know of changes.
 
 import { ask, follow, get } from "./api.js";
+import { tellTwins } from "./dom.js";
 import { inTrouble } from "./phases.js";
 
 export const world = {
@@ -8,6 +9,8 @@ export const world = {
   asOf: null, live: false, waits: 0, loaded: false,
 };
 const watchers = new Set();
+const named = new Map();
+tellTwins((view) => (named.get(`${view.type}/${view.id}`) ?? 0) > 1);
 let pending = null;
 
 /** Calls back once a frame with what has changed: instances, types, listeners, usage, audit, live. */
@@ -63,7 +66,12 @@ function take(name, data) {
     if (data.types) { world.types = data.types; changed("types"); }
     if (data.audit.length) { world.audit.push(...data.audit); world.audit = world.audit.slice(-2000); changed("audit"); }
   }
-  for (const view of world.instances.values()) note(view);
+  named.clear();
+  for (const view of world.instances.values()) {
+    note(view);
+    const name = `${view.type}/${view.id}`;
+    named.set(name, (named.get(name) ?? 0) + 1);
+  }
   changed("instances");
 }
 

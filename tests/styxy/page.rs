@@ -1,0 +1,112 @@
+//! The page of `styxy serve` in a real browser: every page and action, hostile text, other origins.
+//!
+//! Screenshots are kept in `target/page`.
+
+use crate::sandbox::Sandbox;
+use crate::serve::served;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Does one job of `tests/browser/page.mjs`, which says what it has seen.
+fn browse(url: &str, job: &str, other: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in a folder");
+    let shots = target.join("page");
+    fs::create_dir_all(&shots).expect("the target can be written");
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/browser/page.mjs")).arg(target.join("test-node")).arg(url);
+    let output = command.arg(shots).args([job, other]).output().expect("tests/setup installs it");
+    let (said, failed) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}{failed}");
+    said.into_owned()
+}
+
+#[test]
+fn every_page_and_every_action_works_in_a_browser() {
+    let sandbox = Sandbox::new();
+    let said = "say='<img src=x onerror=alert(1)></div><script>alert(2)</script>'";
+    sandbox.run(&format!("run -d -t web -i hostile -- child {said} serve")).code(0);
+    sandbox.run("run -d -t solo -i other -- child serve").code(0);
+    sandbox.run("allocate -t web -i kept").code(0);
+    let served = served(&sandbox);
+    let seen = browse(&served.url, "tour", "");
+    assert_eq!(seen.lines().count(), 6, "{seen}");
+    let saved = fs::read_to_string(sandbox.config_file()).expect("a configuration");
+    assert!(saved.contains("default_chunk_size = 20"), "{saved}");
+    assert!(!saved.contains("from-the-page"), "{saved}");
+    sandbox.run("stop --all").code(0);
+}
+
+#[test]
+fn a_page_of_another_origin_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let (_stranger, ready) = sandbox.serve("run -t web -i a-stranger -- child serve");
+    let served = served(&sandbox);
+    browse(&served.url, "stranger", &format!("http://127.0.0.1:{}/", ready.port));
+    assert_eq!(sandbox.instance("web", "stranger"), None);
+}
+
+#[test]
+fn a_thousand_leases_are_shown() {
+    let sandbox =
+        Sandbox::with_config(|_| "[service_types.many]\nrange = [61000, 62099]\n".to_owned());
+    let served = served(&sandbox);
+    for number in 0..1000 {
+        let body = json!({ "service_type": "many", "service_name": format!("n{number}") });
+        assert_eq!(served.ask("POST /allocate", &body).status, 200);
+    }
+    browse(&served.url, "thousand", "");
+}
+
+/// The contrasts that the design promises, computed from the tokens themselves.
+#[test]
+fn every_tone_can_be_told_from_its_ground() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/ui/tokens.css"));
+    let text = text.expect("the tokens");
+    let token = |name: &str, place: usize| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{name}:")));
+        let line = line.unwrap_or_else(|| panic!("no token {name}"));
+        let colours: Vec<&str> = line.split('#').skip(1).map(|rest| &rest[..6]).collect();
+        luminance(colours[place.min(colours.len() - 1)])
+    };
+    for place in [0, 1] {
+        for ground in ["--page", "--surface", "--raised", "--sunken"] {
+            for (tone, least) in [
+                ("--ink", 4.5),
+                ("--ink-2", 4.5),
+                ("--ink-3", 4.5),
+                ("--link", 4.5),
+                ("--obol", 4.5),
+                ("--ready", 4.5),
+                ("--unhealthy", 4.5),
+                ("--backoff", 4.5),
+                ("--quiet", 4.5),
+                ("--control", 3.0),
+            ] {
+                let found = contrast(token(tone, place), token(ground, place));
+                assert!(found >= least, "{tone} on {ground}: {found:.2}, theme {place}");
+            }
+        }
+        for tone in ["--ink", "--ink-2"] {
+            let found = contrast(token(tone, place), token("--basin", place));
+            assert!(found >= 4.5, "{tone} on --basin: {found:.2}, theme {place}");
+        }
+    }
+}
+
+/// WCAG 2.2, relative luminance.
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = u8::from_str_radix(&colour[at..at + 2], 16).expect("a colour");
+        let value = f64::from(value) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+}
+
+fn contrast(one: f64, other: f64) -> f64 {
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
