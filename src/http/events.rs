@@ -11,7 +11,10 @@ use super::{
     server::{Server, locked, tell},
     waiting::waited_for,
 };
-use crate::operations::{audit::Event, view::View};
+use crate::{
+    operations::{audit::Event, view::View},
+    registry::Action,
+};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use std::{
@@ -184,7 +187,18 @@ fn look(server: &Server, before: Option<Known>) -> Result<(Known, Option<Bytes>)
         return Ok((now, None));
     }
     let mut told = json!({ "instances": changed, "gone": gone, "audit": entries(&audit) });
-    if audit.iter().any(|event| event.entry.range.is_some() || event.entry.after.is_some()) {
+    let changes_types = |event: &Event| match event.entry.action {
+        Action::Attach | Action::Blocked | Action::Exhausted => false,
+        Action::Allocate
+        | Action::Release
+        | Action::Reclaim
+        | Action::RangeCreate
+        | Action::RangeGrow
+        | Action::RangeUndo
+        | Action::RangeRetire
+        | Action::ConfigSet => true,
+    };
+    if audit.iter().any(changes_types) {
         told["types"] = json!(host.service_types(&tell)?.types);
     }
     Ok((now, Some(event("change", &told))))

@@ -18,7 +18,7 @@ use std::{pin::Pin, sync::Arc};
 use tokio::sync::mpsc::Receiver;
 
 /// Answers a call.
-pub(super) type Handler = fn(&Server, &Call) -> Result<Reply, Problem>;
+pub(super) type Deed = fn(&Server, &Call) -> Result<Reply, Problem>;
 /// A stream that is to come.
 pub(super) type Streaming = Pin<Box<dyn Future<Output = Result<Receiver<Bytes>, Problem>> + Send>>;
 /// Answers a call piece by piece.
@@ -28,11 +28,11 @@ pub(super) type Streamer = fn(Arc<Server>, Call) -> Streaming;
 #[derive(Clone, Copy)]
 pub(super) enum How {
     /// It takes no time.
-    AtOnce(Handler),
+    AtOnce(Deed),
     /// It blocks.
-    In(Lane, Handler),
+    In(Lane, Deed),
     /// It blocks, takes nothing, and is the same for all who ask at that moment.
-    Shared(Handler),
+    Shared(Deed),
     /// It goes on.
     Stream(&'static str, Streamer),
 }
@@ -65,7 +65,7 @@ const fn route(
 
 const fn read(
     path: &'static str,
-    handler: Handler,
+    handler: Deed,
     takes: &'static [&'static str],
     summary: &'static str,
 ) -> Route {
@@ -74,7 +74,7 @@ const fn read(
 
 const fn change(
     way: (&'static str, &'static str),
-    handler: Handler,
+    handler: Deed,
     takes: &'static [&'static str],
     summary: &'static str,
 ) -> Route {
@@ -83,7 +83,7 @@ const fn change(
 
 const fn long(
     path: &'static str,
-    handler: Handler,
+    handler: Deed,
     takes: &'static [&'static str],
     summary: &'static str,
 ) -> Route {

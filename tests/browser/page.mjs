@@ -134,7 +134,7 @@ const jobs = {
       await new Promise((done) => { frame.onload = done; setTimeout(done, 3000); form.submit(); });
       return tried;
     }, target);
-    assert.deepEqual(told, { fetch: "refused", post: "opaque", json: "refused", image: "refused", stream: "refused" });
+    assert.deepEqual(told, { fetch: "refused", post: "refused", json: "refused", image: "refused", stream: "refused" });
     console.log("a stranger reads nothing");
   },
 

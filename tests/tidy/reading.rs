@@ -26,6 +26,10 @@ pub(crate) fn lines_with(code: &str, words: &str) -> Vec<usize> {
 pub(crate) fn type_names(code: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
     for (number, line) in code.lines().enumerate() {
+        // An indented one is the associated type of a trait, which named it.
+        if line.starts_with(' ') && line.trim_start().starts_with("type ") {
+            continue;
+        }
         let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
         while let Some(word) = words.next() {
             if matches!(word, "struct" | "enum" | "trait" | "type" | "union") {
