@@ -329,6 +329,29 @@ mod tests {
         }
     }
 
+    /// The names of all keys of a table and below it.
+    fn names(groups: Keys) -> Vec<&'static str> {
+        fn below(shape: &'static Shape) -> Vec<&'static str> {
+            match shape {
+                Shape::Table(groups) | Shape::Readiness(groups) => names(groups),
+                Shape::Named(named) => below(&named.each),
+                Shape::Value(_) | Shape::Variables | Shape::ReadyWay => Vec::new(),
+            }
+        }
+        keys(groups).flat_map(|key| std::iter::once(key.name).chain(below(&key.shape))).collect()
+    }
+
+    #[test]
+    fn every_key_is_in_the_manual() {
+        let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/man/styxy.toml.5");
+        let manual = std::fs::read_to_string(manual).unwrap();
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: BTreeSet<&str> = manual.split(|c| !is_of_a_name(c)).collect();
+        for name in names(ROOT) {
+            assert!(words.contains(name), "styxy.toml(5) does not tell of {name}");
+        }
+    }
+
     #[test]
     fn no_table_has_two_keys_of_one_name() {
         check_tables(ROOT);
