@@ -127,9 +127,8 @@ fn shown(said: &Said, opens: bool, session: &Session) -> Result<(), Error> {
             output::json(&json!({ "url": url, "port": port, "pid": pid, "existing": existing }))?;
         }
         Said::Serving { url, pid, existing, .. } => {
-            let already =
-                if *existing { format!(" (pid {pid} serves already)") } else { String::new() };
-            session.say(&format!("styxy serves the page at{already}"));
+            let how = if *existing { format!(" already (pid {pid})") } else { String::new() };
+            session.say(&format!("styxy serves{how}; its page:"));
             output::print(&format!("{url}\n"))?;
         }
     }
