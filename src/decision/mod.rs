@@ -6,6 +6,8 @@ pub mod ask;
 pub mod give_way;
 pub mod identity;
 mod launcher;
+#[cfg(test)]
+mod model;
 pub mod new_range;
 pub mod placement;
 pub mod port;
