@@ -19,6 +19,8 @@
 pub mod cli;
 pub mod config;
 pub mod decision;
+#[doc(hidden)]
+pub mod fuzzed;
 #[cfg(feature = "serve")]
 pub mod http;
 pub mod operations;

@@ -51,6 +51,11 @@ const HOUSE: &[Row] = &[
     ),
     row("cli", &["ports", "config", "registry", "operations"], "ask an operation instead"),
     row("http", &["ports", "config", "registry", "operations"], "ask an operation instead"),
+    row(
+        "fuzzed",
+        &["ports", "config", "registry", "decision", "supervisor", "os", "store", "http"],
+        "it only hands texts to who reads them",
+    ),
     row("main", &["operations", "cli", "http"], "only the faces meet there"),
 ];
 

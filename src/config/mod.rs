@@ -47,7 +47,6 @@ pub use service_type::{
 };
 pub use stack::{Config, Document, Rotation, Serve};
 pub use target::Target;
-#[cfg(test)]
 pub(crate) use validate::read_checked;
 pub use value::ValueError;
 pub use variables::Assignment;

@@ -162,8 +162,7 @@ fn given_at(origin: &Origin) -> (Option<Layer>, usize) {
     (origin.layer(), line)
 }
 
-/// The configuration of one file, for tests.
-#[cfg(test)]
+/// The configuration of one file by itself, for tests and for fuzzing.
 pub(crate) fn read_checked(text: &str) -> Result<Config, ConfigError> {
     let mut config = Config::default();
     super::reader::read_file(&mut config, Layer::User, "config.toml", text)?;

@@ -5,7 +5,7 @@
 //! itself, the second by the token.
 
 use super::problem::Problem;
-use hyper::http::{HeaderMap, HeaderName, header};
+use hyper::http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::collections::VecDeque;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -68,6 +68,35 @@ pub(super) fn judge_origin(headers: &HeaderMap, way: Way, access: Access) -> Res
     match one(headers, &HeaderName::from_static("sec-fetch-site"))? {
         None | Some("same-origin" | "none") => Ok(()),
         Some(site) => foreign(&format!("Sec-Fetch-Site is {}", site.escape_debug())),
+    }
+}
+
+/// Judges the headers of a text, one a line, and finds no stranger let in.
+pub(crate) fn judge_text(text: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let keys = Keys::new("open sesame".to_owned());
+    if judge_token(&headers, Way::Loopback, Access::Token, &keys).is_ok() {
+        assert!(text.windows(11).any(|part| part == b"open sesame"), "without the token");
+    }
+    if judge_origin(&headers, Way::Loopback, Access::Token).is_ok() {
+        let host = headers.get(header::HOST).expect("nobody comes without one").as_bytes();
+        let host = host.to_ascii_lowercase();
+        let names: [&[u8]; 3] = [b"localhost", b"127.0.0.1", b"[::1]"];
+        let port = names.iter().find_map(|name| host.strip_prefix(*name));
+        let port = port.expect("the host is this machine");
+        assert!(port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit));
+        for origin in headers.get_all(header::ORIGIN) {
+            let own = [b"http://", host.as_slice()].concat();
+            assert!(origin.as_bytes().eq_ignore_ascii_case(&own), "another origin");
+        }
     }
 }
 

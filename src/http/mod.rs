@@ -25,6 +25,8 @@ mod status;
 mod ui;
 mod waiting;
 
+pub(crate) use guard::judge_text;
+
 use crate::operations::{
     Error, Host,
     serve::{Post, Said, Stand, Wanted, block_signals, own_pid, wait_for_end},

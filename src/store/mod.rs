@@ -19,6 +19,8 @@ pub mod storage;
 mod text;
 mod transaction;
 
+pub(crate) use text::read_and_write;
+
 pub use error::{StoreError, TransactError};
 pub use lock::{StateLock, Waiting};
 pub use port_table::PortTable;

@@ -137,6 +137,20 @@ pub(super) fn render(registry: &Registry, before: &Saved) -> Vec<u8> {
     text
 }
 
+/// Reads a text, writes what it says, and reads that: it says the same. Without a heading of its own a text
+/// gets a right one, since nobody guesses a checksum.
+pub(crate) fn read_and_write(text: &[u8]) {
+    let headed = [head(text).as_bytes(), text].concat();
+    for text in [text.to_vec(), headed] {
+        let Ok(saved) = parse(text) else { continue };
+        for before in [&Saved::default(), &saved] {
+            let again = parse(render(&saved.registry, before));
+            let again = again.expect("what was written can be read");
+            assert_eq!(again.registry, saved.registry);
+        }
+    }
+}
+
 fn separator(number: usize) -> &'static [u8] {
     if number == 0 { b"\n" } else { BETWEEN_ROWS.as_bytes() }
 }
