@@ -13,6 +13,11 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
+/// With these a file is opened in a directory where others may have planted something: a symbolic link is
+/// not followed, and a named pipe that nobody writes to is not waited for.
+pub(super) const PLAIN_FILE: OFlags =
+    OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
+
 /// What the group of a directory may do with the files in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sharing {
@@ -35,7 +40,7 @@ impl Sharing {
         flags: OFlags,
     ) -> Result<File, Errno> {
         // First without O_CREAT: with fs.protected_regular another user's file may not be opened with it.
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = flags | PLAIN_FILE;
         match rustix::fs::openat(directory, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => self.make(directory, name, flags | OFlags::CREATE),
             opened => Ok(opened?.into()),
@@ -49,7 +54,7 @@ impl Sharing {
         name: &str,
         flags: OFlags,
     ) -> Result<File, Errno> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = flags | PLAIN_FILE;
         let own = Mode::RUSR | Mode::WUSR;
         let file: File = rustix::fs::openat(directory, name, flags, own)?.into();
         if !self.group.is_empty() {

@@ -7,7 +7,7 @@ use super::{
     error::StoreError,
     lock::{self, StateLock, Waiting},
     run_dir::in_directory,
-    sharing::Sharing,
+    sharing::{PLAIN_FILE, Sharing},
 };
 use crate::os::dirs;
 use rustix::{
@@ -126,7 +126,7 @@ impl Storage for Disk {
 
     fn open(&self, name: &str, access: Access) -> Result<File, Errno> {
         let there = |flags| {
-            let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let flags = flags | PLAIN_FILE;
             Ok(rustix::fs::openat(&self.directory, name, flags, Mode::empty())?.into())
         };
         match access {

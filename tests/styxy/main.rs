@@ -22,6 +22,7 @@ mod detached;
 mod doctor;
 mod exit_codes;
 mod health;
+mod hostile;
 mod json;
 mod listing;
 mod logs;

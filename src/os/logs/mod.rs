@@ -17,7 +17,7 @@ pub use reader::{Begin, Reader};
 use crate::{config::TypeName, os::dirs};
 use nix::{
     errno::Errno,
-    fcntl::{OFlag, openat},
+    fcntl::{FcntlArg, OFlag, fcntl, openat},
     sys::stat::{Mode, fchmod},
 };
 use std::{
@@ -68,8 +68,12 @@ fn place(state: impl AsFd, service_type: &TypeName, name: &str) -> io::Result<(O
 }
 
 fn open(folder: BorrowedFd<'_>, name: &str, flags: OFlag) -> nix::Result<File> {
-    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(folder, name, flags, Mode::empty()).map(File::from)
+    // A named pipe that somebody planted is not waited for.
+    let hasty = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let file = openat(folder, name, hasty, Mode::empty())?;
+    // A command gets it for its output, and finds it as any other.
+    fcntl(&file, FcntlArg::F_SETFL(flags))?;
+    Ok(file.into())
 }
 
 /// A new file, for its owner, and for the group as far as the folder is.

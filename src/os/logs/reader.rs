@@ -229,9 +229,10 @@ impl Reader {
     }
 }
 
-/// The file of that name, if there is one. A symbolic link is not followed.
+/// The file of that name, if there is one. A symbolic link is not followed, a named pipe not waited for.
 fn open(path: &Path) -> io::Result<Option<File>> {
-    match File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path) {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    match File::options().read(true).custom_flags(flags.bits()).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         opened => opened.map(Some),
     }

@@ -1,6 +1,10 @@
 //! Reads the audit log, all files of it as one, and keeps the rule which lines count.
 
-use super::{super::error::StoreError, Audit, line::Entry};
+use super::{
+    super::{error::StoreError, sharing::PLAIN_FILE},
+    Audit,
+    line::Entry,
+};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -59,7 +63,7 @@ impl Audit {
     }
 
     fn open_to_read(&self, number: u32) -> Result<File, Errno> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = OFlags::RDONLY | PLAIN_FILE;
         rustix::fs::open(self.numbered(number), flags, Mode::empty()).map(File::from)
     }
 }
