@@ -262,10 +262,11 @@ impl<'a> HostWorld<'a> {
     }
 
     fn is_served(&self, instance: &Instance, lease: &Lease) -> bool {
-        // A port of another network namespace cannot be asked here: it counts as served.
-        let elsewhere = lease.namespaces.net != self.host.place.namespaces.net;
-        let served = elsewhere
-            || instance.ports.iter().any(|named| {
+        // A port of another network namespace cannot be asked here. That it may be served is no sight of it:
+        // looks from elsewhere would keep the lease of a container that is gone for ever.
+        let here = lease.namespaces.net == self.host.place.namespaces.net;
+        let served = here
+            && instance.ports.iter().any(|named| {
                 // What this transaction has claimed, nobody serves.
                 !self.claims.borrow().contains_key(&named.port)
                     && !matches!(port_probe::probe(named.port), Ok(port_probe::PortUse::Free))

@@ -27,6 +27,7 @@ mod json;
 mod listing;
 mod logs;
 mod many;
+mod namespaces;
 mod nesting;
 mod new_ranges;
 #[cfg(feature = "serve")]
@@ -50,6 +51,7 @@ mod signal_matrix;
 mod signals;
 mod stopping;
 mod syscalls;
+mod team;
 mod terminal;
 mod up;
 mod waiting;
