@@ -29,6 +29,21 @@ fn a_foreground_instance_keeps_its_port_and_gets_another_process() {
 }
 
 #[test]
+fn a_server_below_its_leader_that_ends_with_it_ends_nothing_that_is_new() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -d -t web -i a -- child record=starts fork=serve sleep").code(0);
+    // Leader and server end at the same time, and are often seen dead in one look.
+    for times in 2..6 {
+        sandbox.run("restart web/a").code(0);
+        recorded_pids(&sandbox.file("starts"), times);
+    }
+
+    assert_eq!(sandbox.wait_until_ready("web", "a")["restarts"], 4);
+    sandbox.run("stop web/a").code(0);
+    sandbox.nothing_is_left();
+}
+
+#[test]
 fn the_whole_tree_is_ended_before_it_starts_again() {
     let sandbox = Sandbox::new();
     let tree = "child daemon=record=below,deaf,sleep serve";

@@ -315,6 +315,10 @@ impl Driver<'_> {
     }
 
     fn start(&mut self) {
+        // What else ended with the start before, as its listener beside the leader, is no end of this one.
+        let is_end =
+            |event: &Event| matches!(event, Event::Ended { .. } | Event::OrphanEnded { .. });
+        self.queue.retain(|event| !is_end(event));
         self.looks.before_start(self.told.is_none());
         let foreground = self.terminal.as_mut().and_then(Terminal::lend);
         let record = self.setup.held.leader_slot();
