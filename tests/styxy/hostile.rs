@@ -245,3 +245,53 @@ fn on_an_overlay_what_the_image_brought_along_is_used_and_stays_as_it_is() {
     assert_eq!(ports, [sandbox.port(3), sandbox.port(6), sandbox.port(6)], "{}", ended.story());
     assert_eq!(contents(&sandbox.state()), before);
 }
+
+/// The registry's text with its checksum, as any version that writes version 1 spells it.
+fn version_1(sandbox: &Sandbox, body: &str) -> String {
+    let body_file = sandbox.file("body");
+    fs::write(&body_file, body).expect("the sandbox can be written");
+    let line = "import zlib; print('%08x' % zlib.crc32(open('body', 'rb').read()))";
+    let check = sandbox.sh(&format!("python3 -c \"{line}\"")).code(0).stdout.trim_end().to_owned();
+    format!("{{\"version\":1,\"check\":\"{check}\",\n{body}")
+}
+
+#[test]
+fn what_the_first_version_wrote_is_read_and_brought_up_to_date() {
+    let sandbox = Sandbox::with_config(narrow);
+    sandbox.run("run -t known -i a -- true").code(0);
+    let file = sandbox.state().join("state.json");
+    let (first, last) = (sandbox.port(30), sandbox.port(31));
+    // No word of when a range was used, and other spaces than ours.
+    let body = format!(
+        "\"seq\": 7, \"boot\": \"another\",\n\"ranges\": [{{\"service_type\": \"old\", \
+         \"range\": [{first}, {last}], \"created\": \"2025-09-30\"}}],\n\"instances\": []}}\n"
+    );
+    let _ = fs::remove_file(sandbox.state().join("ranges.json"));
+    fs::write(&file, version_1(&sandbox, &body)).unwrap();
+
+    let ended = sandbox.run("run -t old -i a -- echo {port}");
+
+    assert_eq!((ended.code(0).port(), ended.stderr.as_str()), (first, ""));
+    let now = fs::read_to_string(&file).unwrap();
+    assert!(now.starts_with("{\"version\":1,") && now.contains("\"used\""), "{now}");
+}
+
+#[test]
+fn beside_a_newer_styxy_the_older_ones_instance_lives_on_and_ends_with_its_code() {
+    let sandbox = Sandbox::new();
+    let (running, ready) = sandbox.serve("run -t web -i a -- child serve");
+    let file = sandbox.state().join("state.json");
+    let ours = fs::read(&file).unwrap();
+    let newer = "{\"version\":2,\"leases\":{}}\n";
+    fs::write(&file, newer).unwrap();
+
+    sandbox.run("run -t web -i b -- touch started").code(125).said(&["version 2", "newer styxy"]);
+    assert!(!sandbox.file("started").exists());
+    assert_eq!(crate::sandbox::server_pid(ready.port), ready.pid);
+    crate::sandbox::ask(ready.port, "/exit/9");
+
+    running.wait().code(9);
+    assert_eq!(fs::read_to_string(&file).unwrap(), newer);
+    fs::write(&file, ours).unwrap();
+    assert!(sandbox.instances().is_empty());
+}
