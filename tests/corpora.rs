@@ -5,6 +5,7 @@
 use std::{collections::BTreeSet, fs, panic, path::Path};
 use styxy::fuzzed::{TARGETS, Target};
 
+#[cfg(feature = "serve")]
 /// The names in a folder of `fuzz/`, without extensions.
 fn names(folder: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder);
