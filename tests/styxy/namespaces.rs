@@ -83,6 +83,18 @@ impl<'a> Space<'a> {
         self.sandbox.start_command(&format!("inside: {line}"), self.command(&words)).wait()
     }
 
+    /// Kills processes, and waits until they are dead: the kernel takes its time for that.
+    #[track_caller]
+    fn kill(&self, pids: &[i32]) {
+        let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+        let line = format!(
+            "for pid in {0}; do kill -KILL $pid; done; for pid in {0}; do until \
+             ! test -e /proc/$pid || grep -q '^State:.[ZX]' /proc/$pid/status; do :; done; done",
+            pids.join(" ")
+        );
+        self.sh(&line).code(0);
+    }
+
     /// Starts a process that gets just this pid, and sleeps; the next ones get higher pids than any other.
     #[track_caller]
     fn sleeper(&self, pid: i32) {
@@ -256,12 +268,12 @@ fn a_first_process_that_never_waits_makes_nothing_hang() {
 
     space.run("run -d -t web -i a --stop-timeout 50ms -- child daemon=deaf,sleep serve").code(0);
     let (supervisor, leader) = inner_pids(&sandbox, &space, "a");
-    space.sh(&format!("kill -KILL {supervisor} {leader}")).code(0);
+    space.kill(&[supervisor, leader]);
     let again = space.run("run -t web -i a -- echo {port}");
     assert_eq!(again.code(0).port(), sandbox.port(0));
     space.run("run -d -t web -i a --stop-timeout 50ms -- child deaf serve").code(0);
     let (supervisor, _) = inner_pids(&sandbox, &space, "a");
-    space.sh(&format!("kill -KILL {supervisor}")).code(0);
+    space.kill(&[supervisor]);
     space.run("cleanup").code(0);
     assert!(sandbox.instances().is_empty());
     let zombies = space.sh("grep -l '^State:.Z' /proc/[0-9]*/status | wc -l");
