@@ -122,6 +122,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
         #[test]
         fn no_range_overlaps_a_configured_one_but_where_somebody_is(
             firsts in prop::collection::btree_set(0u16..20, 0..8),

@@ -338,6 +338,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
         #[test]
         fn undo_after_create_is_identity(
             ranges in prop::collection::vec((0u8..4, 0u16..50), 0..6),

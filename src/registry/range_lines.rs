@@ -66,15 +66,21 @@ fn by_ports(registry: &Registry) -> BTreeMap<Range, &AutoRange> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn blocks_that_are_joined_are_one_line_with_what_they_were() {
-        let block = |first: u16, last: u16| AutoRange {
+    fn block(first: u16, last: u16) -> AutoRange {
+        AutoRange {
             service_type: "grafana".parse().unwrap(),
             range: Range::known(first, last),
             created: String::new(),
             used: None,
-        };
-        let registry = |ranges| Registry { ranges, ..Registry::default() };
+        }
+    }
+
+    fn registry(ranges: Vec<AutoRange>) -> Registry {
+        Registry { ranges, ..Registry::default() }
+    }
+
+    #[test]
+    fn blocks_that_are_joined_are_one_line_with_what_they_were() {
         let before = registry(vec![block(10, 19), block(20, 29), block(40, 49)]);
         let after = registry(vec![block(10, 29)]);
         let remarks = Remarks { retired: vec![Range::known(40, 49)], ..Remarks::default() };
@@ -93,13 +99,6 @@ mod tests {
 
     #[test]
     fn a_range_that_gave_ports_away_is_a_line_for_each_block_that_is_left() {
-        let block = |first: u16, last: u16| AutoRange {
-            service_type: "grafana".parse().unwrap(),
-            range: Range::known(first, last),
-            created: String::new(),
-            used: None,
-        };
-        let registry = |ranges| Registry { ranges, ..Registry::default() };
         let before = registry(vec![block(10, 19)]);
         let after = registry(vec![block(10, 11), block(15, 19)]);
         let told: Vec<_> = lines(&before, &after, &Remarks::default())
