@@ -9,7 +9,12 @@
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::{env, fs, path::Path, process::ExitCode, time::Duration};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Duration,
+};
 
 const FOLDER: &str = "profiles";
 
@@ -154,12 +159,18 @@ type Fault = String;
 fn main() -> ExitCode {
     println!("cargo:rerun-if-changed={FOLDER}");
     println!("cargo:rerun-if-changed=build.rs");
-    link_at_fixed_address();
-    let folder = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
+    let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+        link_at_fixed_address();
+        if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|library| library == "gnu")
+            && env::var_os("TARGET") == env::var_os("HOST")
+        {
+            link_c_library_into_it(&folder).expect("OUT_DIR can be written");
+        }
+    }
     match checked_tables() {
         Ok(tables) => {
-            fs::write(Path::new(&folder).join("profiles.rs"), tables)
-                .expect("OUT_DIR can be written");
+            fs::write(folder.join("profiles.rs"), tables).expect("OUT_DIR can be written");
             ExitCode::SUCCESS
         }
         Err(fault) => {
@@ -173,9 +184,37 @@ fn main() -> ExitCode {
 /// anything: a tenth of a short run, and 150 kB that no two supervisors share. Stack, heap and libraries
 /// still lie where chance puts them.
 fn link_at_fixed_address() {
-    if env::var_os("CARGO_CFG_TARGET_OS").is_some_and(|system| system == "linux") {
-        println!("cargo:rustc-link-arg-bins=-no-pie");
+    println!("cargo:rustc-link-arg-bins=-no-pie");
+}
+
+/// Finding, mapping and binding three libraries is a fifth of a short run, and their tables are memory that
+/// each supervisor has for itself. So the C library goes into the program, where the system has it as an
+/// archive; where not, or where another machine's program is built, it stays outside.
+///
+/// Cargo has no word for that which spares the programs of the build itself. The linker has: of the
+/// directories that it searches for `-lc`, this one comes first, and holds archives alone.
+fn link_c_library_into_it(folder: &Path) -> std::io::Result<()> {
+    let archives = folder.join("archives");
+    fs::create_dir_all(&archives)?;
+    let libraries = ["c", "dl", "m", "pthread", "rt", "util"].map(|name| (name, name));
+    for (name, stands_for) in libraries.into_iter().chain([("gcc_s", "gcc_eh")]) {
+        let Some(archive) = archive_of(stands_for) else { return Ok(()) };
+        fs::write(
+            archives.join(format!("lib{name}.a")),
+            format!("INPUT({})\n", archive.display()),
+        )?;
     }
+    println!("cargo:rustc-link-arg-bins=-static");
+    println!("cargo:rustc-link-arg-bins=-L{}", archives.display());
+    Ok(())
+}
+
+/// Where the compiler finds a library as an archive; it repeats the mere name of what it doesn't find.
+fn archive_of(library: &str) -> Option<PathBuf> {
+    let question = format!("-print-file-name=lib{library}.a");
+    let answer = Command::new("cc").arg(question).output().ok()?;
+    let path = PathBuf::from(String::from_utf8(answer.stdout).ok()?.trim());
+    path.is_absolute().then_some(path)
 }
 
 fn checked_tables() -> Result<String, Fault> {

@@ -1,9 +1,12 @@
 //! Who runs this: the numbers for decisions, a name for display.
 //!
 //! Names are looked up only when something is shown: the first look-up reads files and may ask a
-//! directory service, which the way of `run` has no time for.
+//! directory service, which the way of `run` has no time for. `getent` does it, a process of its own: a
+//! directory service is a library that is loaded then, and this program may carry a C library of its own
+//! that such a library does not fit.
 
-use nix::unistd::{Uid, User, getegid, geteuid};
+use nix::unistd::{getegid, geteuid};
+use std::process::{Command, Stdio};
 
 /// The user whose rights this process has, as the kernel numbers it.
 pub fn uid() -> u32 {
@@ -17,14 +20,29 @@ pub fn gid() -> u32 {
 
 /// What people call that user; the number itself where nobody has a name for it.
 pub fn name(uid: u32) -> String {
-    let known = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    known.map_or_else(|| uid.to_string(), |user| user.name)
+    let number = uid.to_string();
+    account(&number).map_or(number, |account| account.name)
 }
 
 /// The number of the user whom people call so; nobody's name may be the number itself.
 pub fn number(name: &str) -> Option<u32> {
-    let known = User::from_name(name).ok().flatten();
-    known.map(|user| user.uid.as_raw()).or_else(|| name.parse().ok())
+    account(name).map(|account| account.uid).or_else(|| name.parse().ok())
+}
+
+/// What the system's databases know of a user.
+struct Account {
+    name: String,
+    uid: u32,
+}
+
+fn account(key: &str) -> Option<Account> {
+    let mut question = Command::new("getent");
+    question.args(["passwd", "--", key]).stdin(Stdio::null()).stderr(Stdio::null());
+    let answer = String::from_utf8(question.output().ok()?.stdout).ok()?;
+    let mut fields = answer.lines().next()?.split(':');
+    let name = fields.next()?.to_owned();
+    let uid = fields.nth(1)?.parse().ok()?;
+    Some(Account { name, uid })
 }
 
 #[cfg(test)]
