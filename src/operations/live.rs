@@ -76,7 +76,11 @@ impl Host {
             // It came between the last wait and now: from here on it is the supervisor's to hear.
             interrupt.raise();
         }
-        let stage = (&signals, &mut callers);
+        let mut before_rest = || {
+            self.store.forget();
+            memory::give_back();
+        };
+        let stage = (&signals, &mut callers, &mut before_rest as _);
         let life = supervised(plan, request, &mut leased, &mut prepared, stage, &shown, report)?;
         let outcome = life.outcome.clone();
         if let Outcome::Stuck { pids } = &outcome {
@@ -284,7 +288,7 @@ fn supervised(
     request: &Request,
     leased: &mut Leased,
     prepared: &mut Prepared,
-    (signals, callers): (&Signals, &mut Callers),
+    (signals, callers, before_rest): (&Signals, &mut Callers, &mut dyn FnMut()),
     shown: &Shown,
     report: &mut Report<'_>,
 ) -> Result<Life, Error> {
@@ -327,7 +331,7 @@ fn supervised(
         notify: means.notify.as_ref(),
         keeper,
         report: &mut tell,
-        before_rest: &mut memory::give_back,
+        before_rest,
     };
     driver::supervise(setup, signals)
         .map_err(|source| Error::System { deed: "wait for the command", source })

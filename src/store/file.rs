@@ -12,7 +12,10 @@ use super::{
 };
 use crate::registry::{Durability, Registry};
 use rustix::io::Errno;
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// The registry.
 pub(super) const STATE: &str = "state.json";
@@ -29,7 +32,7 @@ const SIZE_MAX: u64 = 256 << 20;
 /// What a state file turned out to be.
 pub(super) enum Found {
     /// A registry that keeps all rules.
-    Registry(Box<Saved>),
+    Registry(Arc<Saved>),
     /// No file.
     Nothing,
     /// Not a registry, and why.
@@ -40,11 +43,15 @@ pub(super) enum Found {
 pub(super) struct StateFile<'a, S> {
     directory: &'a S,
     path: &'a Path,
+    last: &'a LastRead,
 }
 
+/// The registry that was last read here, since the next one is mostly the same.
+pub(super) type LastRead = Mutex<Arc<Saved>>;
+
 impl<'a, S: Storage> StateFile<'a, S> {
-    pub(super) fn new(directory: &'a S, path: &'a Path) -> Self {
-        Self { directory, path }
+    pub(super) fn new(directory: &'a S, path: &'a Path, last: &'a LastRead) -> Self {
+        Self { directory, path, last }
     }
 
     /// The registry, read while writers may be at work.
@@ -61,22 +68,30 @@ impl<'a, S: Storage> StateFile<'a, S> {
 
     /// The registry, read under the lock.
     pub(super) fn read(&self) -> Result<Found, StoreError> {
-        self.load(STATE)
+        let last = Arc::clone(&self.last.lock().unwrap_or_else(PoisonError::into_inner));
+        let found = self.load(STATE, &last)?;
+        if let Found::Registry(saved) = &found {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(saved);
+        }
+        Ok(found)
     }
 
     /// The durable copy of the ranges: a registry without instances.
     pub(super) fn read_ranges(&self) -> Result<Found, StoreError> {
-        self.load(RANGES)
+        self.load(RANGES, &Arc::default())
     }
 
-    fn load(&self, name: &str) -> Result<Found, StoreError> {
+    fn load(&self, name: &str, last: &Arc<Saved>) -> Result<Found, StoreError> {
         let text = match self.slurp(name) {
             Ok(text) => text,
             Err(Errno::NOENT) => return Ok(Found::Nothing),
             Err(errno) => return Err(self.failed("read", name, errno)),
         };
-        match parse(text) {
-            Ok(saved) => Ok(Found::Registry(Box::new(saved))),
+        if last.is(&text) && !text.is_empty() {
+            return Ok(Found::Registry(Arc::clone(last)));
+        }
+        match parse(text, last) {
+            Ok(saved) => Ok(Found::Registry(Arc::new(saved))),
             Err(Unreadable::Newer(source)) => {
                 Err(StoreError::Version { path: self.path.join(name), source })
             }
@@ -205,7 +220,7 @@ mod tests {
 
     fn found(found: Found) -> Option<Registry> {
         match found {
-            Found::Registry(saved) => Some(saved.registry),
+            Found::Registry(saved) => Some(saved.registry.clone()),
             Found::Nothing | Found::Broken(_) => None,
         }
     }
@@ -214,7 +229,8 @@ mod tests {
     fn what_was_committed_is_read_and_the_ranges_have_a_copy() {
         let place = tempfile::tempdir().unwrap();
         let directory = Disk::open(place.path()).unwrap();
-        let files = StateFile::new(&directory, place.path());
+        let last = LastRead::default();
+        let files = StateFile::new(&directory, place.path(), &last);
         assert!(matches!(files.read().unwrap(), Found::Nothing));
         for seq in 1..5 {
             let ranges = if seq == 1 { Durability::Disk } else { Durability::Cache };
@@ -228,11 +244,34 @@ mod tests {
     fn a_shorter_registry_leaves_nothing_of_a_longer_one() {
         let place = tempfile::tempdir().unwrap();
         let directory = Disk::open(place.path()).unwrap();
-        let files = StateFile::new(&directory, place.path());
+        let last = LastRead::default();
+        let files = StateFile::new(&directory, place.path(), &last);
         for seq in [u64::MAX, u64::MAX, 1, 2] {
             commit(&files, seq).unwrap();
         }
         assert_eq!(found(files.read().unwrap()), Some(registry(2)));
+    }
+
+    #[test]
+    fn what_was_read_before_is_not_read_again_and_hides_no_damage() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = Disk::open(place.path()).unwrap();
+        let last = LastRead::default();
+        let files = StateFile::new(&directory, place.path(), &last);
+        let remembered = || Arc::clone(&last.lock().unwrap());
+        commit(&files, 1).unwrap();
+        assert_eq!(found(files.read().unwrap()), Some(registry(1)));
+        let first = remembered();
+        assert_eq!(found(files.read().unwrap()), Some(registry(1)));
+        assert!(Arc::ptr_eq(&first, &remembered()));
+        commit(&files, 2).unwrap();
+        assert_eq!(found(files.read().unwrap()), Some(registry(2)));
+        std::fs::write(place.path().join(STATE), "damaged").unwrap();
+        assert!(matches!(files.read().unwrap(), Found::Broken(_)));
+        std::fs::write(place.path().join(STATE), "").unwrap();
+        assert!(matches!(files.read().unwrap(), Found::Broken(_)));
+        std::fs::remove_file(place.path().join(STATE)).unwrap();
+        assert!(matches!(files.read().unwrap(), Found::Nothing));
     }
 
     #[test]
@@ -242,7 +281,8 @@ mod tests {
         std::fs::write(&target, "precious").unwrap();
         std::os::unix::fs::symlink(&target, place.path().join(SPARE)).unwrap();
         let directory = Disk::open(place.path()).unwrap();
-        let files = StateFile::new(&directory, place.path());
+        let last = LastRead::default();
+        let files = StateFile::new(&directory, place.path(), &last);
         assert!(commit(&files, 1).is_err());
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     }
@@ -251,7 +291,8 @@ mod tests {
     fn five_broken_files_are_kept() {
         let place = tempfile::tempdir().unwrap();
         let directory = Disk::open(place.path()).unwrap();
-        let files = StateFile::new(&directory, place.path());
+        let last = LastRead::default();
+        let files = StateFile::new(&directory, place.path(), &last);
         for number in 0..8 {
             std::fs::write(place.path().join(STATE), number.to_string()).unwrap();
             files.set_aside().unwrap();

@@ -28,11 +28,12 @@ pub use transaction::{Actor, Outside};
 
 use crate::{config::Rotation, registry::Registry};
 use audit::Audit;
-use file::StateFile;
+use file::{LastRead, StateFile};
 use run_dir::RunDirectory;
 use std::{
     os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
 };
 use storage::{Disk, Storage};
 
@@ -43,6 +44,7 @@ pub struct Store<S: Storage = Disk> {
     path: PathBuf,
     run: RunDirectory<S>,
     audit: Audit,
+    last_read: LastRead,
 }
 
 impl Store {
@@ -68,6 +70,7 @@ impl<S: Storage> Store<S> {
             path: path.to_owned(),
             run,
             audit: Audit::new(path, Rotation::default()),
+            last_read: LastRead::default(),
         })
     }
 
@@ -95,11 +98,16 @@ impl<S: Storage> Store<S> {
     /// The registry as it is now, without a lock; at worst a moment old.
     pub fn read(&self, outside: &Outside<'_>) -> Result<Registry, StoreError> {
         match self.state_file().read_unlocked()? {
-            file::Found::Registry(saved) => Ok(saved.registry),
+            file::Found::Registry(saved) => Ok(saved.registry.clone()),
             file::Found::Nothing if !self.has_traces() => Ok(self.fresh()),
             // A broken file is set aside and rebuilt by whoever meets it, under the lock.
             file::Found::Nothing | file::Found::Broken(_) => self.repaired(outside),
         }
+    }
+
+    /// Forgets what was read, which makes the next reading slower: for who will rest for long.
+    pub fn forget(&self) {
+        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
     /// A registry without a past, but for the numbers that the audit log has used up.
@@ -108,6 +116,6 @@ impl<S: Storage> Store<S> {
     }
 
     fn state_file(&self) -> StateFile<'_, S> {
-        StateFile::new(&self.directory, &self.path)
+        StateFile::new(&self.directory, &self.path, &self.last_read)
     }
 }

@@ -122,13 +122,15 @@ impl<'a> Rest<'a> {
 
     /// A whole number that is not negative.
     fn number<N: TryFrom<u64>>(&mut self) -> Option<N> {
-        let (mut value, mut length) = (0u64, 0);
-        for digit in self.0.bytes().take_while(u8::is_ascii_digit) {
-            value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-            length += 1;
-        }
-        let is_spelled_so = length == 1 || (length > 1 && !self.0.starts_with('0'));
-        self.0 = &self.0[length..];
+        let length = self.0.bytes().position(|byte| !byte.is_ascii_digit())?;
+        let digits;
+        (digits, self.0) = self.0.split_at(length);
+        let value = match length {
+            // So many digits always fit.
+            1..20 => digits.bytes().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')),
+            _ => digits.parse().ok()?,
+        };
+        let is_spelled_so = length == 1 || !digits.starts_with('0');
         N::try_from(value).ok().filter(|_| is_spelled_so)
     }
 

@@ -1,6 +1,6 @@
 //! The registry as a text: one JSON object, in its first line version and checksum, then one row a line.
 //!
-//! Pure. Most rows of a text are those of the text before: they are copied as they stand.
+//! Pure. Most rows of a text are those of the text before: they are neither read again nor spelled again.
 
 use super::row::RowReader;
 use crate::registry::{Instance, Registry, VersionError, check, version_of};
@@ -32,6 +32,11 @@ impl From<Registry> for Saved {
 }
 
 impl Saved {
+    /// Whether this is what the text says.
+    pub(super) fn is(&self, text: &[u8]) -> bool {
+        self.text.as_bytes() == text
+    }
+
     /// Each instance with its row, as far as they have rows.
     fn rows(&self) -> impl Iterator<Item = (&Arc<Instance>, &str)> {
         let rows = self.rows.iter().map(|row| &self.text[row.clone()]);
@@ -48,8 +53,9 @@ pub(super) enum Unreadable {
     Broken(String),
 }
 
-/// Reads a registry from a file's text and checks everything that can be checked.
-pub(super) fn parse(text: Vec<u8>) -> Result<Saved, Unreadable> {
+/// Reads a registry from a file's text and checks everything that can be checked. What it shares with the
+/// one that was read before is not read again.
+pub(super) fn parse(text: Vec<u8>, before: &Saved) -> Result<Saved, Unreadable> {
     let broken = |why: &str| Unreadable::Broken(why.to_owned());
     match version_of(&text) {
         Ok(_) => {}
@@ -62,7 +68,7 @@ pub(super) fn parse(text: Vec<u8>) -> Result<Saved, Unreadable> {
         return Err(broken("its checksum does not match"));
     }
     let text = String::from_utf8(text).map_err(|_| broken("it is not UTF-8"))?;
-    let (registry, rows) = match by_rows(&text) {
+    let (registry, rows) = match by_rows(&text, before) {
         Some(found) => found,
         None => {
             (serde_json::from_str(&text).map_err(|error| broken(&error.to_string()))?, Vec::new())
@@ -74,20 +80,30 @@ pub(super) fn parse(text: Vec<u8>) -> Result<Saved, Unreadable> {
 
 /// The registry of a text that is laid out as `render` does, and where its rows are; `None` where
 /// serde_json knows better what is wrong.
-fn by_rows(text: &str) -> Option<(Registry, Vec<Range<usize>>)> {
+fn by_rows(text: &str, before: &Saved) -> Option<(Registry, Vec<Range<usize>>)> {
     let (front, mut rest) = text.split_once(BEFORE_ROWS)?;
     let mut registry: Registry =
         serde_json::from_str(&format!("{front},\"instances\":[]}}")).ok()?;
-    let (mut reader, mut rows) = (RowReader::default(), Vec::new());
+    let (mut reader, mut rows) = (RowReader::default(), Vec::with_capacity(before.rows.len()));
+    let mut known = before.rows().peekable();
     while rest != BEHIND_ROWS {
         if !rows.is_empty() {
             rest = rest.strip_prefix(BETWEEN_ROWS)?;
         }
         let begin = text.len() - rest.len();
-        let instance;
-        (instance, rest) = reader.read(rest).or_else(|| read_slowly(rest))?;
+        match known.next_if(|(_, row)| rest.starts_with(row)) {
+            Some((instance, row)) => {
+                registry.instances.push(Arc::clone(instance));
+                rest = &rest[row.len()..];
+            }
+            None => {
+                let instance;
+                (instance, rest) = reader.read(rest).or_else(|| read_slowly(rest))?;
+                while known.next_if(|(known, _)| known.name <= instance.name).is_some() {}
+                registry.instances.push(Arc::new(instance));
+            }
+        }
         rows.push(begin..text.len() - rest.len());
-        registry.instances.push(Arc::new(instance));
     }
     Some((registry, rows))
 }
@@ -142,9 +158,9 @@ pub(super) fn render(registry: &Registry, before: &Saved) -> Vec<u8> {
 pub(crate) fn read_and_write(text: &[u8]) {
     let headed = [head(text).as_bytes(), text].concat();
     for text in [text.to_vec(), headed] {
-        let Ok(saved) = parse(text) else { continue };
+        let Ok(saved) = parse(text, &Saved::default()) else { continue };
         for before in [&Saved::default(), &saved] {
-            let again = parse(render(&saved.registry, before));
+            let again = parse(render(&saved.registry, before), before);
             let again = again.expect("what was written can be read");
             assert_eq!(again.registry, saved.registry);
         }
@@ -222,7 +238,7 @@ mod tests {
         fn what_was_written_is_read(registry in registry()) {
             let text = fresh(&registry);
             prop_assert_eq!(&serde_json::from_slice::<Registry>(&text).unwrap(), &registry);
-            prop_assert_eq!(parse(text).unwrap().registry, registry);
+            prop_assert_eq!(parse(text, &Saved::default()).unwrap().registry, registry);
         }
 
         #[test]
@@ -231,7 +247,7 @@ mod tests {
             second in registry(),
             keep in prop::collection::vec(any::<bool>(), 12),
         ) {
-            let before = parse(fresh(&first)).unwrap();
+            let before = parse(fresh(&first), &Saved::default()).unwrap();
             let mut after = before.registry.clone();
             let mut keep = keep.into_iter();
             after.instances.retain(|_| keep.next().unwrap_or(true));
@@ -243,7 +259,12 @@ mod tests {
             if let Some(last) = after.instances.last_mut() {
                 Arc::make_mut(last).last_seq = 99;
             }
-            prop_assert_eq!(render(&after, &before), fresh(&after));
+            let text = render(&after, &before);
+            prop_assert_eq!(&text, &fresh(&after));
+            let again = parse(text.clone(), &before).unwrap();
+            prop_assert!(again.is(&text));
+            prop_assert_eq!(&again.rows, &parse(text, &Saved::default()).unwrap().rows);
+            prop_assert_eq!(again.registry, after);
         }
 
         #[test]
@@ -252,19 +273,19 @@ mod tests {
             let at = at % text.len();
             let same = text[at] == byte;
             text[at] = byte;
-            prop_assert_eq!(parse(text).is_ok(), same);
+            prop_assert_eq!(parse(text, &Saved::default()).is_ok(), same);
         }
 
         #[test]
         fn no_cut_goes_unnoticed(at in 0usize..200) {
             let mut text = fresh(&ranges());
             text.truncate(at % text.len());
-            prop_assert!(parse(text).is_err());
+            prop_assert!(parse(text, &Saved::default()).is_err());
         }
 
         #[test]
         fn no_text_makes_it_panic(text: Vec<u8>) {
-            let _ = parse(text);
+            let _ = parse(text, &Saved::default());
         }
     }
 }

@@ -54,7 +54,7 @@ impl<S: Storage> Store<S> {
             || Timing { lock_wait: lock.waited, transaction: clock::now().duration_since(began) };
         let Loaded { saved, must_write } = self.load(outside)?;
         let before = &saved.registry;
-        let mut draft = before.clone();
+        let mut draft = Registry { unsettled: false, ..before.clone() };
         let mut remarks = Remarks::default();
         let author = &outside.actor.author;
         let decided = change(&mut draft, &mut remarks);
@@ -143,17 +143,17 @@ impl<S: Storage> Store<S> {
         let file = self.state_file();
         let boot = &outside.actor.boot;
         let why = match file.read()? {
-            Found::Registry(mut saved) if saved.registry.boot == *boot => {
-                let must_write = std::mem::take(&mut saved.registry.unsettled);
-                return Ok(Loaded { saved: *saved, must_write });
+            Found::Registry(saved) if saved.registry.boot == *boot => {
+                let must_write = saved.registry.unsettled;
+                return Ok(Loaded { saved, must_write });
             }
             Found::Registry(saved) => {
-                let registry = after_boot(saved.registry, file.read_ranges()?, boot);
-                return Ok(Loaded { saved: registry.into(), must_write: true });
+                let registry = after_boot(saved.registry.clone(), file.read_ranges()?, boot);
+                return Ok(Loaded::changed(registry));
             }
             Found::Nothing if !self.has_traces() => {
                 let registry = Registry { boot: boot.clone(), ..self.fresh() };
-                return Ok(Loaded { saved: registry.into(), must_write: false });
+                return Ok(Loaded { saved: Arc::new(registry.into()), must_write: false });
             }
             Found::Nothing => "it is missing".to_owned(),
             Found::Broken(why) => why,
@@ -166,7 +166,7 @@ impl<S: Storage> Store<S> {
             path.display()
         ));
         let mut ranges = match file.read_ranges()? {
-            Found::Registry(ranges) => ranges.registry,
+            Found::Registry(ranges) => ranges.registry.clone(),
             Found::Nothing | Found::Broken(_) => Registry::default(),
         };
         // The copy is as old as the last range; the leases since then are forgotten.
@@ -174,15 +174,22 @@ impl<S: Storage> Store<S> {
         let seq = ranges.seq.max(self.audit.last_seq(&self.directory));
         let registry =
             Registry { seq, boot: boot.clone(), ..rebuild::registry(ranges, self.run()) };
-        Ok(Loaded { saved: registry.into(), must_write: true })
+        Ok(Loaded::changed(registry))
     }
 }
 
 /// A registry as it was loaded.
 struct Loaded {
-    saved: Saved,
+    saved: Arc<Saved>,
     /// It is not what the file says, so it is written even if nothing changes.
     must_write: bool,
+}
+
+impl Loaded {
+    /// One that no file says yet.
+    fn changed(registry: Registry) -> Self {
+        Self { saved: Arc::new(registry.into()), must_write: true }
+    }
 }
 
 /// The registry of an earlier boot, made true for this one. A power cut may have brought back an older
@@ -192,7 +199,7 @@ fn after_boot(mut registry: Registry, ranges: Found, boot: &str) -> Registry {
         && durable.registry.seq > registry.seq
     {
         registry.seq = durable.registry.seq;
-        registry.ranges = durable.registry.ranges;
+        registry.ranges = durable.registry.ranges.clone();
     }
     registry.boot = boot.to_owned();
     registry.unsettled = false;
