@@ -127,9 +127,15 @@ fn layers(command: &[String], package_scripts: PackageScripts<'_>) -> Vec<Layer>
 
 /// The tool that is known by such a command line, and how many words of it are its name.
 fn known_tool(words: &[String]) -> Option<(&'static Tool, usize)> {
+    let (first, arguments) = words.split_first()?;
+    let names = [launcher::base_name(first), launcher::program(first)];
     tools().find_map(|tool| {
-        let named_by =
-            tool.commands.iter().filter_map(|command| begins_with(words, command, tool)).max()?;
+        let said = |command: &&[&str]| {
+            let (named, subcommands) = command.split_first()?;
+            let words = names.contains(named).then_some(arguments)?;
+            Some(1 + words_for(subcommands, words, tool)?)
+        };
+        let named_by = tool.commands.iter().filter_map(said).max()?;
         let arguments = own_arguments(&words[named_by..]);
         let verb = positions(arguments, tool).next();
         let starts_server = !verb.is_some_and(|verb| tool.except.contains(&verb));
@@ -137,14 +143,9 @@ fn known_tool(words: &[String]) -> Option<(&'static Tool, usize)> {
     })
 }
 
-/// How many words it takes to say the command, flags between its words included.
-fn begins_with(words: &[String], command: &[&str], tool: &Tool) -> Option<usize> {
-    let (named, subcommands) = command.split_first()?;
-    let word = words.first()?;
-    if launcher::base_name(word) != *named && launcher::program(word) != *named {
-        return None;
-    }
-    let mut at = 1;
+/// How many words it takes to say the subcommands, flags between them included.
+fn words_for(subcommands: &[&str], words: &[String], tool: &Tool) -> Option<usize> {
+    let mut at = 0;
     for subcommand in subcommands {
         while words.get(at)? != subcommand {
             if !words[at].starts_with('-') {
