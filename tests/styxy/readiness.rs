@@ -192,7 +192,7 @@ fn an_answer_of_200_to_399_is_ready_and_a_redirect_is_not_followed() {
 fn an_answer_that_stays_wrong_is_told() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.file("status"), "503").unwrap();
-    let words = "run -t web -i a --ready http:/health --ready-timeout 5s";
+    let words = "run -t web -i a --ready http:/health --ready-timeout 10s";
     let ended = sandbox.run(&format!("{words} -- child status=status serve"));
     ended.code(124).said(&["the answer was 503"]);
 }
