@@ -140,8 +140,7 @@ impl<'a> Screen<'a> {
     fn say_of(&self, service: Option<&str>, prefix: &str, said: &Said) {
         match said {
             Said::Ready { answer } | Said::Reused { answer } if !self.session.json => {
-                let before = if answer.existing { "  (it ran before)" } else { "" };
-                self.say(prefix, &format!("{}{before}", run::where_it_is(answer)));
+                self.say(prefix, &run::where_it_is(answer));
             }
             Said::Ready { answer } | Said::Reused { answer } => {
                 if let (false, Some(service)) = (self.detach, service) {

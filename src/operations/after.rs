@@ -66,7 +66,7 @@ impl Host {
         let waiter = format!("{}/{id}", plan.service_type);
         let mut addresses = Vec::new();
         for after in &request.after {
-            let wait = Wait { host: self, waiter: &waiter, after, under_up: request.stays };
+            let wait = Wait { host: self, waiter: &waiter, after, in_order: request.in_order };
             match wait.to_be_ready(interrupts, report)? {
                 Found::Ready(view) => addresses.extend(variables(&view)),
                 Found::Done => {}
@@ -83,7 +83,7 @@ struct Wait<'a> {
     waiter: &'a str,
     after: &'a After,
     /// `up` has started what belongs to the project, in its order.
-    under_up: bool,
+    in_order: bool,
 }
 
 impl Wait<'_> {
@@ -93,7 +93,7 @@ impl Wait<'_> {
         report: &mut Report<'_>,
     ) -> Result<Found, Error> {
         let Some(view) = self.look()? else {
-            let ordered = self.under_up && matches!(self.after, After::Service { .. });
+            let ordered = self.in_order && matches!(self.after, After::Service { .. });
             return if ordered { Ok(Found::Done) } else { Err(self.missing()) };
         };
         if view.phase == Phase::Reserved {

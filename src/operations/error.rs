@@ -12,7 +12,7 @@ use crate::{
     store::StoreError,
 };
 use serde::{Deserialize, Serialize};
-use std::{error::Error as _, io, time::Duration};
+use std::{error::Error as _, io, path::PathBuf, time::Duration};
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,14 @@ pub enum Error {
         path: String,
         /// Who, in words, if that can be seen.
         holder: String,
+    },
+    /// What was to be claimed cannot be looked at.
+    #[error("cannot claim the directory {}", path.display())]
+    Unclaimable {
+        /// As it was given.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
     /// A dead holder has left something; whoever meets this stops that first.
     #[error("{lock_id} has left processes behind")]
@@ -296,9 +304,11 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Config(_) | Self::Unconfirmed(_) | Self::Declined(_) => Kind::Config,
-            Self::Name(_) | Self::Reference(_) | Self::Template(_) | Self::Usage { .. } => {
-                Kind::Usage
-            }
+            Self::Name(_)
+            | Self::Reference(_)
+            | Self::Template(_)
+            | Self::Unclaimable { .. }
+            | Self::Usage { .. } => Kind::Usage,
             Self::Refused(refused) => refused.kind(),
             Self::Undo(UndoRefusal::InUse { .. }) => Kind::Blocked,
             Self::Undo(UndoRefusal::Nothing | UndoRefusal::NoneOf(_)) => Kind::Usage,
@@ -343,6 +353,10 @@ impl Error {
             ),
             Self::Undo(refusal) => Some(refusal.hint()),
             Self::ClaimHeld { .. } => Some("queue for it with --if-running wait".to_owned()),
+            Self::Unclaimable { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                Some(format!("make it first: mkdir -p {}", path.display()))
+            }
+            Self::Unclaimable { .. } => Some("claim a directory that you may enter".to_owned()),
             Self::NotFound { .. } => Some("check its spelling and PATH".to_owned()),
             Self::NotReady { elsewhere: true, .. } => Some(PORT_HINT.to_owned()),
             Self::NotReady { .. } => Some(

@@ -51,6 +51,9 @@ pub struct Request {
     pub detach: bool,
     /// In the background, and yet with the instance as long as it lives: a service of `up`.
     pub stays: bool,
+    /// Started by `up` or `up -d`, which keep the order: a service of the project that is not there has done
+    /// its work.
+    pub in_order: bool,
     /// `--stdin null`.
     pub stdin_null: bool,
     /// `--raw`.
@@ -207,10 +210,7 @@ fn canonical(claims: &[PathBuf]) -> Result<Vec<String>, Error> {
                 message: format!("cannot claim {}: it is not a directory", path.display()),
                 hint: Some("claim the data directory that the service writes to".to_owned()),
             }),
-            Err(source) => Err(Error::Usage {
-                message: format!("cannot claim {}: {source}", path.display()),
-                hint: Some("make the directory first".to_owned()),
-            }),
+            Err(source) => Err(Error::Unclaimable { path: path.clone(), source }),
         })
         .collect()
 }

@@ -20,6 +20,7 @@ mod crash;
 mod descriptors;
 mod detached;
 mod doctor;
+mod examples;
 mod exit_codes;
 mod health;
 mod hostile;

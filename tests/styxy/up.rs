@@ -171,6 +171,11 @@ fn one_that_ends_with_0_has_done_its_work() {
     assert_eq!(order(&sandbox), "migrated, start api, ");
     sandbox.run("stop web/api").code(0);
     up.wait().code(0).said(&["api     | stopped"]);
+
+    // In the background too.
+    sandbox.run("up -d").code(0);
+    assert_eq!(order(&sandbox), "migrated, start api, stop api, migrated, start api, ");
+    sandbox.run("down").code(0);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn named(host: &mut Host, service: String, flags: Arguments) -> Result<Request, 
 fn part_of_up(host: &Host, request: Request, starter: i32) -> Result<i32, Error> {
     let stays = starter != UP_LEAVES;
     let report = if stays { Reporting::WithStarter(starter) } else { Reporting::UntilReady };
-    let request = Request { detach: true, stays, ..request };
+    let request = Request { detach: true, stays, in_order: true, ..request };
     host.run_reporting(&request, exit_code::of, report)
 }
 

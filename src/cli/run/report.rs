@@ -85,10 +85,11 @@ impl<'a> Report<'a> {
     }
 }
 
-/// `ai/rag  http://127.0.0.1:11400  pid 12345`
+/// `ai/rag  http://127.0.0.1:11400  pid 12345`, and whether that was so before.
 pub(in crate::cli) fn where_it_is(answer: &Answer) -> String {
     let pid = answer.pid.map_or_else(String::new, |pid| format!("  pid {pid}"));
-    format!("{}/{}  {}{pid}", answer.r#type, answer.id, answer.url)
+    let before = if answer.existing { "  (it ran before)" } else { "" };
+    format!("{}/{}  {}{pid}{before}", answer.r#type, answer.id, answer.url)
 }
 
 /// A type's new range.
@@ -175,6 +176,8 @@ mod tests {
         assert_eq!(where_it_is(&answer()), "ai/rag  http://127.0.0.1:11400  pid 48213");
         let unseen = Answer { pid: None, ..answer() };
         assert_eq!(where_it_is(&unseen), "ai/rag  http://127.0.0.1:11400");
+        let before = Answer { existing: true, ..unseen };
+        assert_eq!(where_it_is(&before), "ai/rag  http://127.0.0.1:11400  (it ran before)");
     }
 
     #[test]
