@@ -15,6 +15,7 @@ mod audit;
 mod bad_input;
 mod chaos;
 mod commands;
+mod completing;
 mod configuring;
 mod crash;
 mod descriptors;
