@@ -1,5 +1,5 @@
-//! Makes constant tables of `profiles/*.toml`, so that nothing of them is parsed when styxy starts, and
-//! lets the program start where it was linked.
+//! Makes constant tables of `profiles/*.toml`, so that nothing of them is parsed when styxy starts, lets
+//! the program start where it was linked, and tells it from which commit it is built.
 //!
 //! The structs below are the schema of a profile: to add a tool, add a `[[tools]]` entry to the file of
 //! its type. A mistake there ends the build with the name of the file and what is wrong in it. What
@@ -168,6 +168,7 @@ fn main() -> ExitCode {
             link_c_library_into_it(&folder).expect("OUT_DIR can be written");
         }
     }
+    println!("cargo:rustc-env=STYXY_BUILD={}", build());
     match checked_tables() {
         Ok(tables) => {
             fs::write(folder.join("profiles.rs"), tables).expect("OUT_DIR can be written");
@@ -215,6 +216,48 @@ fn archive_of(library: &str) -> Option<PathBuf> {
     let answer = Command::new("cc").arg(question).output().ok()?;
     let path = PathBuf::from(String::from_utf8(answer.stdout).ok()?.trim());
     path.is_absolute().then_some(path)
+}
+
+/// For `styxy --version`: the target, and the commit where it is known.
+fn build() -> String {
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    // Else every commit would build all of it anew.
+    if env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+        return format!("{target}, unoptimized");
+    }
+    match packaged_commit().or_else(checked_out_commit) {
+        Some(commit) => format!("{target}, commit {commit}"),
+        None => target,
+    }
+}
+
+/// The commit that `cargo package` wrote down.
+fn packaged_commit() -> Option<String> {
+    let text = fs::read_to_string(".cargo_vcs_info.json").ok()?;
+    let (_, rest) = text.split_once("\"sha1\": \"")?;
+    rest.get(..12).map(str::to_owned)
+}
+
+/// The commit of this directory's own repository, and whether the sources are still as they are there.
+fn checked_out_commit() -> Option<String> {
+    let git = |words: &[&str]| {
+        let output = Command::new("git").args(words).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?.trim_end().to_owned();
+        output.status.success().then_some(text)
+    };
+    let here = env::current_dir().ok()?.canonicalize().ok()?;
+    // Unpacked somewhere in another project's repository, these sources are not that project's.
+    if Path::new(&git(&["rev-parse", "--show-toplevel"])?).canonicalize().ok()? != here {
+        return None;
+    }
+    for path in ["src".to_owned(), git(&["rev-parse", "--git-path", "logs/HEAD"])?] {
+        if Path::new(&path).exists() {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changed = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    Some(if changed { format!("{commit} and changes") } else { commit })
 }
 
 fn checked_tables() -> Result<String, Fault> {

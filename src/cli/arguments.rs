@@ -173,6 +173,7 @@ pub fn definition() -> clap::Command {
 fn root() -> clap::Command {
     let root = clap::Command::new("styxy")
         .version(env!("CARGO_PKG_VERSION"))
+        .long_version(concat!(env!("CARGO_PKG_VERSION"), " (", env!("STYXY_BUILD"), ")"))
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(HELP_WIDTH_MAX);

@@ -45,13 +45,23 @@ pub fn main(face: Option<Face>) -> ExitCode {
     exit_code::from(perform(&words))
 }
 
+/// What the word asks for, if it asks which styxy this is.
+fn version(word: &OsString) -> Option<&'static str> {
+    match word.to_str()? {
+        "-V" => Some(concat!("styxy ", env!("CARGO_PKG_VERSION"), "\n")),
+        "--version" => {
+            Some(concat!("styxy ", env!("CARGO_PKG_VERSION"), " (", env!("STYXY_BUILD"), ")\n"))
+        }
+        _ => None,
+    }
+}
+
 /// Does what these words say; tells what to end with.
 fn perform(words: &[OsString]) -> i32 {
     // Asked for by scripts more often than anything else, and it needs nothing of what follows.
     if let [_, only] = words
-        && (only == "--version" || only == "-V")
+        && let Some(version) = version(only)
     {
-        let version = concat!("styxy ", env!("CARGO_PKG_VERSION"), "\n");
         return output::print(version).map_or_else(|error| failure::report(error, false), |()| 0);
     }
     match arguments::parse(words) {

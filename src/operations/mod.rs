@@ -21,6 +21,7 @@ pub mod list;
 mod live;
 pub mod locate;
 pub mod logs;
+pub mod names;
 mod nesting;
 pub mod plan;
 mod port_table;

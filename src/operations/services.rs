@@ -159,6 +159,11 @@ impl Host {
 }
 
 impl Services {
+    /// What the project says of one of them.
+    pub fn about(&self, name: &str) -> Option<&str> {
+        self.by_name.get(name)?.description.as_deref()
+    }
+
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(InstanceId::as_str)

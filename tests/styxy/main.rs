@@ -32,6 +32,7 @@ mod many;
 mod namespaces;
 mod nesting;
 mod new_ranges;
+mod packaging;
 #[cfg(feature = "serve")]
 mod page;
 mod passed_sockets;
