@@ -110,3 +110,57 @@ fn readme_mentions_every_command() {
         assert!(mentions.iter().any(|mention| text.contains(mention)), "README has no {name}");
     }
 }
+
+/// What stands behind `styxy` in each line of the blocks of shell of a text.
+fn command_lines(text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut block = None;
+    for line in text.lines() {
+        let typed = match (line.strip_prefix("```"), block) {
+            (Some(language), None) => {
+                block = Some(language);
+                None
+            }
+            (Some(_), Some(_)) => {
+                block = None;
+                None
+            }
+            (None, Some("sh")) => Some(line),
+            (None, Some("console")) => line.strip_prefix("$ "),
+            (None, Some(_) | None) => None,
+        };
+        let typed = typed.filter(|line| !line.starts_with('#')).unwrap_or_default();
+        let begins = |at: usize| at == 0 || typed[..at].ends_with([' ', '(']);
+        let found = typed.match_indices("styxy ").find(|(at, _)| begins(*at));
+        lines.extend(found.map(|(at, name)| typed[at + name.len()..].to_owned()));
+    }
+    lines
+}
+
+/// Whether this styxy has containers.
+fn knows_containers() -> bool {
+    let definition = cli::definition();
+    let run = definition.find_subcommand("run").expect("there is `run`");
+    run.get_arguments().any(|argument| argument.get_long() == Some("container-port"))
+}
+
+#[test]
+fn every_command_line_in_the_documents_is_understood() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for name in ["README.md", "examples/agents.md"] {
+        for line in command_lines(&fs::read_to_string(root.join(name)).unwrap()) {
+            // Where the shell's word ends, styxy's do.
+            let own = line.split([')', '>', '|', '#']).next().unwrap_or_default();
+            let words = shlex::split(&format!("styxy {own}")).expect("quotes are closed");
+            if own.contains("--container-port") && !knows_containers() {
+                continue;
+            }
+            if let Err(error) = cli::definition().try_get_matches_from(words) {
+                panic!("{name}: `styxy {line}`: {error}");
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 20, "only {count} command lines were found");
+}

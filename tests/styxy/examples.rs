@@ -145,14 +145,17 @@ fn the_scripts_of_package_json_share_one_server() {
     let (sandbox, site) = with("node");
 
     start(&sandbox, &site, "npm test --silent").wait().code(0);
-    let pid = sandbox.wait_until_ready("dev", "site")["pid"].clone();
+    let pid = sandbox.wait_until_ready("dev", "node")["pid"].clone();
     start(&sandbox, &site, "npm test --silent")
         .wait()
         .code(0)
         .printed(&format!("the server answers: pid {pid}\n"));
     let dev = start(&sandbox, &site, "npm run dev --silent");
-    dev.says(&["dev/site already runs", "attached"]);
-    start(&sandbox, &site, "npm run stop --silent").wait().code(0);
+    dev.says(&["dev/node already runs", "attached"]);
+    // styxy in front of a script that says styxy itself is the same instance.
+    let again = start(&sandbox, &site, "styxy run -d -- npm run dev --silent").wait();
+    again.code(0).said(&["another command runs under this directory's name"]);
+    sandbox.run("stop --all").code(0);
 
     dev.wait();
     assert!(sandbox.instances().is_empty());
@@ -177,7 +180,7 @@ fn the_editors_task_sees_the_server_begin_and_end_to_start() {
     let ready = server.ready();
     assert!(matches("endsPattern", &ready.line) && !matches("beginsPattern", &ready.line));
     crate::processes::signal(server_pid(ready.port), Signal::SIGKILL);
-    let again = server.says(&["dev/site ended with 137"]);
+    let again = server.says(&["dev/node ended with 137"]);
     assert!(matches("beginsPattern", &again) && !matches("endsPattern", &again), "{again}");
 
     server.end(Signal::SIGTERM).code(143);
