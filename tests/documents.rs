@@ -51,6 +51,7 @@ fn write_page(command: &clap::Command, man: &Man, page: &mut Vec<u8>) -> io::Res
     }
     if command.get_name() == "styxy" {
         exit_status().to_writer(page)?;
+        see_also().to_writer(page)?;
     }
     Ok(())
 }
@@ -64,6 +65,15 @@ fn exit_status() -> Roff {
         section.text([bold(*code)]);
         section.text([roman(*meaning)]);
     }
+    section
+}
+
+/// The pages that are of no command.
+fn see_also() -> Roff {
+    let mut section = Roff::new();
+    section.control("SH", ["SEE ALSO"]);
+    section.control("BR", ["styxy.toml", "(5),"]);
+    section.control("BR", ["styxy-state", "(7)"]);
     section
 }
 

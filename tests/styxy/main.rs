@@ -52,6 +52,7 @@ mod serve;
 mod servers;
 mod signal_matrix;
 mod signals;
+mod state_page;
 mod stopping;
 mod syscalls;
 mod team;
