@@ -55,8 +55,10 @@ impl Arguments {
                 (start.unwrap_or(lowest), end.unwrap_or(highest))
             }
         };
-        Range::new(first, last)
-            .map_err(|error| Error::Usage { message: error.to_string(), hint: None })
+        Range::new(first, last).map_err(|error| Error::Usage {
+            message: error.to_string(),
+            hint: Some("the first port comes first: --start 3000 --end 3099".to_owned()),
+        })
     }
 }
 

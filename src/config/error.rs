@@ -109,22 +109,35 @@ pub enum ConfigError {
     },
 }
 
+/// The hint where nothing better is known.
+pub(super) const MANUAL: &str = "styxy.toml(5) tells what it may be";
+
 impl ConfigError {
     /// What to do about it, where that is more than the message says.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownKey { key, known, .. } => {
-                (!known.is_empty()).then(|| suggestion(key, known))
-            }
-            Self::Value { wrong, .. } => wrong.hint_text().map(str::to_owned),
+            Self::UnknownKey { known, .. } if known.is_empty() => Some("take it out".to_owned()),
+            Self::UnknownKey { key, known, .. } => Some(suggestion(key, known)),
+            Self::Value { wrong, .. } => Some(wrong.hint_text().unwrap_or(MANUAL).to_owned()),
             Self::Overlap { .. } => Some("move or shorten one of the two".to_owned()),
             Self::Twice { .. } => Some("keep one of the two".to_owned()),
             Self::Homeless => Some("name the file with --file or STYXY_CONFIG".to_owned()),
-            Self::Unreadable { .. }
-            | Self::Unwritable { .. }
-            | Self::Foreign { .. }
-            | Self::NotText { .. }
-            | Self::Syntax { .. } => None,
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
+                "make it with `styxy config init`, or name another with STYXY_CONFIG".to_owned(),
+            ),
+            Self::Unreadable { path, .. } => {
+                Some(format!("give yourself the right to read it: chmod u+r {}", shown(path)))
+            }
+            Self::Unwritable { .. } => Some(
+                "give yourself the right to write there, or name another with --file".to_owned(),
+            ),
+            Self::Foreign { path, .. } => {
+                Some(format!("make it yours (chown), or move it away: {}", shown(path)))
+            }
+            Self::NotText { .. } => Some("a configuration is a short text in UTF-8".to_owned()),
+            Self::Syntax { .. } => {
+                Some("mend that line; `styxy config validate` looks at it again".to_owned())
+            }
         }
     }
 }
@@ -141,6 +154,7 @@ fn within(table: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::MANUAL;
     use crate::config::{Config, Layer, NameError, reader::read_file};
 
     /// Each text is wrong: the message, and the hint.
@@ -191,14 +205,18 @@ mod tests {
                 "[auto_allocation]\n\nmin_port = 70000",
                 "styxy.toml:3: auto_allocation.min_port: \
                  wants a port from 1 to 65535, not the number 70000",
-                None,
+                Some(MANUAL),
             ),
             (
                 "auto_allocation.enabled = 'yes'",
                 "styxy.toml:1: auto_allocation.enabled: wants true or false, not the text \"yes\"",
-                None,
+                Some(MANUAL),
             ),
-            ("services = 3", "styxy.toml:1: services: wants a table, not the number 3", None),
+            (
+                "services = 3",
+                "styxy.toml:1: services: wants a table, not the number 3",
+                Some(MANUAL),
+            ),
             (
                 "[service_types.a]\ninstance_behavior = 'singel'",
                 "styxy.toml:2: service_types.a.instance_behavior: \
@@ -230,12 +248,12 @@ mod tests {
                 "[service_types.ai]\nrange = [20, 10]",
                 "styxy.toml:2: service_types.ai.range: range 20-10 is inverted: \
                  its first port is above its last",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[service_types.ai]\nrange = []",
                 "styxy.toml:2: service_types.ai.range: the range is empty: write [first, last]",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[service_types.a]\nrange = [10, 20]\n[service_types.b]\nrange = [20, 30]",
@@ -257,13 +275,13 @@ mod tests {
             (
                 "[service_types.a.env]\n'A=B' = 'c'",
                 "styxy.toml:2: service_types.a.env.\"A=B\": `A=B` cannot be a variable",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[auto_allocation_rules.'a[']",
                 "styxy.toml:1: auto_allocation_rules.\"a[\": `a[` is not a pattern: \
                  unclosed character class; missing ']'",
-                None,
+                Some(MANUAL),
             ),
         ]);
     }

@@ -173,6 +173,7 @@ pub(crate) fn read_checked(text: &str) -> Result<Config, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::error::MANUAL;
     use crate::ports::Range;
     use proptest::prelude::*;
 
@@ -183,23 +184,23 @@ mod tests {
             (
                 "[auto_allocation]\nenabled = true\nmin_port = 65001",
                 "config.toml:3: auto_allocation.min_port: 65001 is above max_port 65000",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[placement_strategies.s.g]\nmin_port = 9\nmax_port = 8",
                 "config.toml:3: placement_strategies.s.g.max_port: 8 is below min_port 9",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[placement_strategies.s.g]\nmax_port = 9999",
                 "config.toml:2: placement_strategies.s.g.max_port: 9999 is below min_port 10000",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[auto_allocation_rules.'x*']\npreferred_range_start = 65001",
                 "config.toml:2: auto_allocation_rules.\"x*\".preferred_range_start: 65001 is above \
                  auto_allocation.max_port 65000",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[auto_allocation]\nplacement = 'by-teem'\n[placement_strategies.by-team.g]\nmin_port = 9",
@@ -214,7 +215,7 @@ mod tests {
             (
                 "[placement_strategies.smart.g]\nmin_port = 9",
                 "config.toml:1: placement_strategies.smart: is the name of a built-in placement",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[services.web]\ntype = 'dev'",
@@ -224,12 +225,12 @@ mod tests {
             (
                 "[services.web]\ncommand = 'vite'\nports = ['a', 'a']",
                 "config.toml:3: services.web.ports: the name `a` is given twice",
-                None,
+                Some(MANUAL),
             ),
             (
                 "[services.web]\ncommand = \"vite 'a\"",
                 "config.toml:2: services.web.command: has a quote that is not closed",
-                None,
+                Some(MANUAL),
             ),
         ] {
             let error = read_checked(text).err();

@@ -138,6 +138,6 @@ fn c_string(text: &OsStr) -> Result<CString, Error> {
             "an argument or variable holds a zero byte: {}",
             String::from_utf8_lossy(text.as_bytes()).escape_debug()
         ),
-        hint: None,
+        hint: Some("no program can be given one; take it out".to_owned()),
     })
 }

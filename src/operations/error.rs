@@ -387,16 +387,28 @@ impl Error {
             Self::Leftovers { .. } => Some("styxy cleanup".to_owned()),
             Self::Waited { .. } => Some("give it more time with --timeout".to_owned()),
             Self::Over { .. } => Some("start it with `styxy run`".to_owned()),
-            Self::Template(_)
-            | Self::Declined(_)
-            | Self::EndedMeanwhile { .. }
-            | Self::Spawn(_)
-            | Self::NotExecutable { .. }
-            | Self::EndedEarly { .. }
-            | Self::EndedByItself { .. }
-            | Self::ServiceFailed { .. }
-            | Self::NotYours { .. }
-            | Self::System { .. } => None,
+            Self::Template(_) => {
+                Some("name its ports with --ports, or pass braces on with --raw".to_owned())
+            }
+            Self::Declined(proposal) => Some(format!(
+                "say where it goes: styxy config set service_types.{}.range '[FIRST, LAST]'",
+                proposal.service_type
+            )),
+            Self::EndedMeanwhile { name, log, .. } | Self::EndedEarly { name, log, .. } => {
+                Some(why_it_ended(name, log))
+            }
+            Self::EndedByItself { name, .. } => Some(format!("styxy logs {name}")),
+            Self::ServiceFailed { service, stopped: true, .. } => Some(format!(
+                "what {service} said last stands above; mend that, then `styxy up` again"
+            )),
+            Self::NotExecutable { program, source } => Some(executable_again(program, source)),
+            Self::NotYours { view, owner } => {
+                Some(format!("ask {owner}, or use it as it is: styxy use --port {}", view.port))
+            }
+            Self::Spawn(_) | Self::System { .. } => Some(
+                "see what the system lacks: memory, processes (ulimit -u), open files (ulimit -n)"
+                    .to_owned(),
+            ),
         }
     }
 
@@ -447,6 +459,26 @@ fn lower(text: &str) -> String {
             format!("{}{}", first.to_lowercase(), &text[first.len_utf8()..])
         }
         _ => text.to_owned(),
+    }
+}
+
+/// Where to look for the reason of an early end.
+fn why_it_ended(name: &str, log: &[String]) -> String {
+    if log.is_empty() {
+        return "it said nothing; run its command without styxy to see why".to_owned();
+    }
+    format!("all that it said: styxy logs {name}")
+}
+
+/// What a program lacks that is there.
+fn executable_again(program: &str, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("it has to be a program, with the right to be one: chmod +x {program}")
+        }
+        _ => {
+            format!("`file {program}` tells what it is; a script begins with a line like #!/bin/sh")
+        }
     }
 }
 

@@ -62,7 +62,9 @@ fn not_regular(pattern: &str, error: &dyn std::error::Error) -> Error {
     let pattern = pattern.escape_debug();
     Error::Usage {
         message: format!("`{pattern}` is not a regular expression: {cause}"),
-        hint: None,
+        hint: Some(
+            "a letter with a meaning of its own is written with a backslash: \\(".to_owned(),
+        ),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{error::Kind, view::View};
 use crate::{
     decision::refusal::{Holder, Refusal, Why},
     ports::Range,
+    registry::Phase,
 };
 
 /// So many holders are named in one message.
@@ -114,6 +115,11 @@ impl Refused {
         self.holder.as_ref().map_or_else(|| holder.name.to_string(), View::full_name)
     }
 
+    /// Whether the one in the way is a reservation, which nobody can stop.
+    fn is_reserved(&self) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.phase == Phase::Reserved)
+    }
+
     /// What to do now.
     pub(super) fn hint(&self) -> Option<String> {
         match &self.refusal {
@@ -126,6 +132,9 @@ impl Refused {
                 Why::Reserved => format!("styxy release {}", holder.lock_id),
                 Why::NotOurs => "end that program yourself, then try again".to_owned(),
             }),
+            Refusal::PortLeased { holder, .. } if self.is_reserved() => {
+                Some(format!("choose another port, or free that one: styxy release {}", holder.lock_id))
+            }
             Refusal::PortLeased { holder, .. } => {
                 Some(format!("choose another port, or end that one: styxy stop {}", holder.lock_id))
             }

@@ -1,6 +1,6 @@
 //! Whether a port is free, and which ports the kernel gives out by itself.
 //!
-//! A free port may be taken the next moment: who wants it takes a [`Claim`](super::claim::Claim).
+//! A free port may be taken the next moment: who wants it takes a [`Claim`].
 
 use super::claim::{Claim, ClaimError, Reserve};
 use crate::ports::{Port, Range};

@@ -66,7 +66,7 @@ impl StoreError {
                      STYXY_STATE_DIR"
                         .to_owned(),
                 ),
-                _ => None,
+                _ => Some("`styxy doctor` looks at the state directory".to_owned()),
             },
             Self::Locked { .. } => Some(
                 "end or continue that process (a stopped one is continued by `kill -CONT PID`), \
@@ -78,7 +78,9 @@ impl StoreError {
                  touched"
                     .to_owned(),
             ),
-            Self::Version { source: VersionError::Missing, .. } => None,
+            Self::Version { source: VersionError::Missing, path } => {
+                Some(format!("move it away, and it is built again: {}", path.display()))
+            }
             Self::Rule(_) => Some("please report this with the command that you gave".to_owned()),
         }
     }

@@ -21,6 +21,7 @@ mod crash;
 mod descriptors;
 mod detached;
 mod doctor;
+mod errors;
 mod examples;
 mod exit_codes;
 mod health;
