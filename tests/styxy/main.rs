@@ -55,6 +55,7 @@ mod signal_matrix;
 mod signals;
 mod state_page;
 mod stopping;
+mod storm;
 mod syscalls;
 mod team;
 mod terminal;
