@@ -2,14 +2,14 @@
 //!
 //! `STYXY_CHAOS_DEEDS` says how many deeds (a few hundred if it does not), `STYXY_CHAOS_SEED` repeats a run.
 
+use crate::dice::{self, Dice};
 use crate::patience::{until, until_true};
 use crate::processes::{self, is_alive};
 use crate::running::Running;
 use crate::sandbox::Sandbox;
+use crate::witness;
 use nix::sys::signal::Signal;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
-use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 
 /// So many deeds, if nobody says another number: a minute on a machine with two busy cores.
@@ -29,40 +29,6 @@ const NAMES: [&str; 10] = [
     "-t kind-b -i k",
     "-t kind-c -i k",
 ];
-/// A server that knows whether another one has its port or its name, whatever styxy thinks of it. The locks
-/// go with its last process.
-const SERVER: &str = r#"#!/bin/sh
-twice() { echo "$1 twice" >> "$TWICE"; exit 99; }
-exec 8> "$LOCKS/port-$PORT"; flock -n 8 || twice "port $PORT"
-exec 9> "$LOCKS/name-$STYXY_TYPE-$STYXY_ID"; flock -n 9 || twice "$STYXY_TYPE/$STYXY_ID"
-exec child record=seen "$@" serve
-"#;
-
-/// Numbers that nobody can foresee, and that come again with the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// As the environment says, else as the machine does.
-    fn new() -> Self {
-        let given = std::env::var("STYXY_CHAOS_SEED").ok().and_then(|seed| seed.parse().ok());
-        Self(given.unwrap_or_else(|| RandomState::new().hash_one(0)))
-    }
-
-    /// A number below `end`: splitmix64.
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let end = u64::try_from(end).expect("a small number");
-        usize::try_from((z ^ (z >> 31)) % end).expect("smaller still")
-    }
-
-    fn one_of<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
-        if things.is_empty() { None } else { things.get(self.below(things.len())) }
-    }
-}
-
 /// The sandbox, who runs in it, and what happens next.
 struct Chaos {
     sandbox: Sandbox,
@@ -86,17 +52,13 @@ impl Chaos {
                 ports.port(199),
             )
         });
-        sandbox.folder("locks");
-        let server = sandbox.file("server");
-        fs::write(&server, SERVER).expect("the sandbox can be written");
-        fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).expect("our file");
+        witness::call(&sandbox);
         Self { sandbox, dice, running: Vec::new(), kills: 0 }
     }
 
     fn start(&mut self, words: &str) {
         let mut command = self.sandbox.styxy(words);
-        command.env("LOCKS", self.sandbox.root().join("locks"));
-        command.env("TWICE", self.sandbox.root().join("twice"));
+        witness::listen(&self.sandbox, &mut command);
         let running = self.sandbox.start_command(&format!("styxy {words}"), command);
         self.running.push(running);
     }
@@ -121,7 +83,9 @@ impl Chaos {
         let kind = ["", "", "-d", "--if-running wait", "--if-running replace", "--restart always"];
         let kind = self.dice.one_of(&kind).expect("there are some");
         let deaf = if self.dice.below(5) == 0 { "deaf" } else { "" };
-        self.start(&format!("run {name} {kind} --stop-timeout 200ms -- ./server {deaf}"));
+        self.start(&format!(
+            "run {name} {kind} --stop-timeout 200ms -- ./witness child record=seen {deaf} serve"
+        ));
     }
 
     /// All processes of the sandbox whose command line has that word.
@@ -177,25 +141,18 @@ impl Chaos {
             _ => self.start("config consolidate"),
         }
     }
-
-    fn nothing_was_given_twice(&self, seed: u64) {
-        let twice = fs::read_to_string(self.sandbox.root().join("twice")).unwrap_or_default();
-        assert_eq!(twice, "", "seed {seed}\n{}", self.sandbox.story());
-    }
 }
 
 #[test]
 fn whatever_is_killed_nothing_is_given_twice_and_nothing_is_left() {
-    let dice = Dice::new();
-    let seed = dice.0;
-    let deeds = std::env::var("STYXY_CHAOS_DEEDS").ok();
-    let deeds =
-        deeds.map_or(DEEDS, |number| number.parse().expect("STYXY_CHAOS_DEEDS is a number"));
+    let dice = Dice::new("STYXY_CHAOS_SEED");
+    let seed = dice.seed();
+    let deeds = dice::number("STYXY_CHAOS_DEEDS", DEEDS);
     let mut chaos = Chaos::new(dice);
 
     for _ in 0..deeds {
         chaos.deed();
-        chaos.nothing_was_given_twice(seed);
+        witness::has_seen_nothing(&chaos.sandbox, seed);
     }
 
     // Those who queue for a name get it when the one before goes; so it is said until nobody is left.
@@ -206,7 +163,7 @@ fn whatever_is_killed_nothing_is_given_twice_and_nothing_is_left() {
         chaos.running.is_empty()
     });
     chaos.sandbox.run("cleanup").code(0);
-    chaos.nothing_was_given_twice(seed);
+    witness::has_seen_nothing(&chaos.sandbox, seed);
     let seen = fs::read_to_string(chaos.sandbox.file("seen")).unwrap_or_default();
     assert!(seen.lines().filter(|line| line.starts_with("start")).count() > deeds / 10);
     assert!(chaos.kills > deeds / 10, "{} kills (seed {seed})", chaos.kills);

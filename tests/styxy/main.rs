@@ -3,12 +3,14 @@
 //! Each test has a [`sandbox::Sandbox`] of its own, and ends only when nothing of it is left. What
 //! they need beyond Rust is installed by `tests/setup`.
 
+mod dice;
 mod patience;
 mod port_block;
 mod processes;
 mod pty;
 mod running;
 mod sandbox;
+mod witness;
 
 mod attaching;
 mod audit;

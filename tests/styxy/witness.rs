@@ -1,0 +1,38 @@
+//! A witness: a script around a server that knows whether another one has its port or its name, whatever
+//! styxy thinks of it.
+
+use crate::sandbox::Sandbox;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+/// The locks go with the server's last process. Of the type `solo` there is one instance, whatever its id.
+const SCRIPT: &str = r#"#!/bin/sh
+twice() { echo "$1 twice" >> "$TWICE"; exit 99; }
+name=$STYXY_TYPE-$STYXY_ID
+case $STYXY_TYPE in solo) name=solo;; esac
+exec 8> "$LOCKS/port-$PORT"; flock -n 8 || twice "port $PORT"
+exec 9> "$LOCKS/name-$name"; flock -n 9 || twice "$name"
+exec "$@"
+"#;
+
+/// Puts it into the project, as `./witness COMMAND`.
+pub(crate) fn call(sandbox: &Sandbox) {
+    sandbox.folder("locks");
+    let witness = sandbox.file("witness");
+    fs::write(&witness, SCRIPT).expect("the sandbox can be written");
+    fs::set_permissions(&witness, fs::Permissions::from_mode(0o755)).expect("our file");
+}
+
+/// A command below which it will be started.
+pub(crate) fn listen<'a>(sandbox: &Sandbox, command: &'a mut Command) -> &'a mut Command {
+    let root = sandbox.root();
+    command.env("LOCKS", root.join("locks")).env("TWICE", root.join("twice"))
+}
+
+/// Fails if it has seen two at once.
+#[track_caller]
+pub(crate) fn has_seen_nothing(sandbox: &Sandbox, seed: u64) {
+    let twice = fs::read_to_string(sandbox.root().join("twice")).unwrap_or_default();
+    assert_eq!(twice, "", "seed {seed}\n{}", sandbox.story());
+}
