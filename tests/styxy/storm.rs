@@ -30,6 +30,17 @@ const KINDS: usize = 7;
 /// So many ids they have; the types that are known have at least so many.
 const IDS: usize = 4;
 
+/// What may be said of a refusal, or of an end.
+const KNOWN: [&str; 7] = [
+    "no instance `",
+    " is supervised by pid ",
+    " allows a single instance: ",
+    "waiting for ",
+    " was killed",
+    " has no free port",
+    " is reserved",
+];
+
 /// A lease in the books.
 #[derive(Debug)]
 struct Held {
@@ -338,15 +349,16 @@ impl Storm {
         }
     }
 
-    /// Each ended as the manual says, by itself or after TERM. Who has not yet begun to listen for TERM dies
-    /// of it (1015); a lease to release may not be there (2).
+    /// Each ended as the manual says, by itself or after TERM, and nobody said anything that was not to be
+    /// expected. Who does not yet listen for TERM dies of it (1015).
     #[track_caller]
     fn ends_are_documented(&self) {
         for ((deed, code), count) in &self.ends {
             let codes: &[i32] = match *deed {
                 "allocate" => &[0, 69, 75],
                 "release" => &[0, 2, 75],
-                _ => &[5, 69, 75, 143, 1015],
+                // Who is attached to one that is killed ends with 125.
+                _ => &[5, 69, 75, 125, 143, 1015],
             };
             let is_known = codes.contains(code);
             assert!(
@@ -356,6 +368,11 @@ impl Storm {
                 self.told()
             );
         }
+        let told = self.told();
+        let complaints = told.lines().filter_map(|line| line.strip_prefix("styxy: "));
+        let is_known = |complaint: &&str| KNOWN.iter().any(|known| complaint.contains(known));
+        let unknown: Vec<&str> = complaints.filter(|complaint| !is_known(complaint)).collect();
+        assert!(unknown.is_empty(), "{unknown:#?}");
     }
 }
 
