@@ -1,10 +1,13 @@
-//! Chaos: whoever is there is killed, stopped or asked to go, at random; nothing is given twice, nothing is left.
+//! Chaos: whoever is there is killed, stopped or asked to go, at random, while clocks jump, disks are full and
+//! the directory goes away; nothing is given twice, nothing is left.
 //!
-//! `STYXY_CHAOS_DEEDS` says how many deeds (a few hundred if it does not), `STYXY_CHAOS_SEED` repeats a run.
+//! `STYXY_CHAOS_KILLS` says how many kills (some dozens if it does not), `STYXY_CHAOS_SEED` repeats a run.
 
+use crate::clock::{Clock, YEARS};
 use crate::dice::{self, Dice};
+use crate::disk::SmallDisk;
 use crate::patience::{until, until_true};
-use crate::processes::{self, is_alive};
+use crate::processes::{self, Process, is_alive};
 use crate::running::Running;
 use crate::sandbox::Sandbox;
 use crate::witness;
@@ -12,10 +15,12 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::rc::Rc;
 
-/// So many deeds, if nobody says another number: a minute on a machine with two busy cores.
-const DEEDS: usize = 300;
+/// So many kills, if nobody says another number.
+const KILLS: usize = 60;
 /// So many commands run at once at most.
 const RUNNING_MAX: usize = 24;
+/// After so many deeds a disk that was full has room again, and who stood still goes on.
+const PATIENCE: usize = 6;
 /// Who is started again and again. `solo` is single, and the last three have no range of their own.
 const NAMES: [&str; 10] = [
     "-t web -i w0",
@@ -29,36 +34,78 @@ const NAMES: [&str; 10] = [
     "-t kind-b -i k",
     "-t kind-c -i k",
 ];
+/// What they run: servers, one of them deaf, and what does not listen at all.
+const COMMANDS: [&str; 5] = [
+    "-- ./witness child serve",
+    "-- ./witness child deaf serve",
+    "--ready none -- ./witness sleep 1000",
+    "--ready none -- ./witness sleep 1000",
+    "--ready none -- ./witness sh -c 'trap : TERM; while :; do sleep 1000; done'",
+];
+const KINDS: [&str; 6] =
+    ["", "", "-d", "--if-running wait", "--if-running replace", "--restart always"];
+
 /// The sandbox, who runs in it, and what happens next.
 struct Chaos {
+    /// Where the state is, if it can be full. It goes before the sandbox does.
+    disk: Option<SmallDisk>,
     sandbox: Sandbox,
+    clock: Clock,
     dice: Dice,
+    seed: u64,
     running: Vec<Rc<Running>>,
+    /// By how many seconds the clocks of those who start now are wrong.
+    shift: i64,
+    /// Which state directory this is.
+    age: usize,
+    /// For so many deeds more the disk stays full, and this one stands still.
+    full: usize,
+    halted: Option<(usize, i32)>,
     kills: usize,
+    deeds: usize,
 }
 
 impl Chaos {
-    fn new(dice: Dice) -> Self {
+    fn new(has_disk: bool) -> Self {
         let sandbox = Sandbox::with_config(|ports| {
             let single = "instance_behavior = \"single\"";
             format!(
                 "[service_types.web]\nrange = {}\n[service_types.solo]\nrange = {}\n{single}\n\
                  [service_types.lamp]\nrange = {}\n{single}\nsingle_scope = \"id\"\n\
-                 [auto_allocation]\nmin_port = {}\nmax_port = {}\n",
+                 [auto_allocation]\nmin_port = {}\nmax_port = {}\n[serve]\nlisten = \"127.0.0.1:{}\"\n",
                 ports.range(0, 9),
                 ports.range(20, 24),
                 ports.range(30, 34),
                 ports.port(50),
                 ports.port(199),
+                ports.port(250),
             )
         });
         witness::call(&sandbox);
-        Self { sandbox, dice, running: Vec::new(), kills: 0 }
+        let disk = has_disk.then(|| SmallDisk::mount(sandbox.state()));
+        let dice = Dice::new("STYXY_CHAOS_SEED");
+        Self {
+            disk,
+            clock: Clock::build(&sandbox),
+            seed: dice.seed(),
+            sandbox,
+            dice,
+            running: Vec::new(),
+            shift: 0,
+            age: 0,
+            full: 0,
+            halted: None,
+            kills: 0,
+            deeds: 0,
+        }
     }
 
     fn start(&mut self, words: &str) {
         let mut command = self.sandbox.styxy(words);
-        witness::listen(&self.sandbox, &mut command);
+        witness::listen(&self.sandbox, &mut command).env("AGE", self.age.to_string());
+        if self.shift != 0 {
+            self.clock.shift(self.shift, &mut command);
+        }
         let running = self.sandbox.start_command(&format!("styxy {words}"), command);
         self.running.push(running);
     }
@@ -74,56 +121,103 @@ impl Chaos {
             };
             let story =
                 || format!("{}\n{:#?}", running.story(), processes::of(self.sandbox.root()));
-            until("a run that says how it stands", says, story);
+            // Who stands still may be the one that it waits for.
+            if self.halted.is_none() {
+                until("a run that says how it stands", says, story);
+            }
         }
     }
 
     fn launch(&mut self) {
         let name = self.dice.one_of(&NAMES).expect("there are some");
-        let kind = ["", "", "-d", "--if-running wait", "--if-running replace", "--restart always"];
-        let kind = self.dice.one_of(&kind).expect("there are some");
-        let deaf = if self.dice.below(5) == 0 { "deaf" } else { "" };
-        self.start(&format!(
-            "run {name} {kind} --stop-timeout 200ms -- ./witness child record=seen {deaf} serve"
-        ));
+        let kind = self.dice.one_of(&KINDS).expect("there are some");
+        let command = self.dice.one_of(&COMMANDS).expect("there are some");
+        self.start(&format!("run {name} {kind} --stop-timeout 200ms {command}"));
     }
 
-    /// All processes of the sandbox whose command line has that word.
-    fn pids(&self, word: &str) -> Vec<i32> {
+    /// All processes of the sandbox of that kind.
+    fn pids(&self, is_meant: impl Fn(&Process) -> bool) -> Vec<i32> {
         let found = processes::of(self.sandbox.root());
-        found.iter().filter(|one| one.has(word)).map(|one| one.pid).collect()
+        found.iter().filter(|one| is_meant(one)).map(|one| one.pid).collect()
     }
 
-    fn kill_one(&mut self, word: &str) {
-        let pids = self.pids(word);
+    fn kill_one(&mut self, is_meant: impl Fn(&Process) -> bool) {
+        let pids = self.pids(is_meant);
         if let Some(pid) = self.dice.one_of(&pids) {
             processes::signal(*pid, Signal::SIGKILL);
             self.kills += 1;
         }
     }
 
-    /// A supervisor stands still while others come by.
+    /// A supervisor, or who serves the page, stands still while others come by.
     fn halt_one(&mut self) {
-        let pids = self.pids("run");
+        let pids = self.pids(|one| one.is_styxy("run") || one.is_styxy("serve"));
         if let Some(pid) = self.dice.one_of(&pids).copied() {
             processes::signal(pid, Signal::SIGSTOP);
-            self.launch();
-            self.start("list --quiet");
-            self.kill_one("child");
-            processes::signal(pid, Signal::SIGCONT);
+            self.halted = Some((PATIENCE, pid));
         }
     }
 
+    fn fill(&mut self) {
+        let Some(disk) = &self.disk else { return };
+        self.full = PATIENCE;
+        match self.dice.below(2) {
+            0 => disk.fill(),
+            _ => disk.fill_with_files(),
+        }
+    }
+
+    /// Ends what lasts for some deeds.
+    fn pass(&mut self) {
+        self.full = self.full.saturating_sub(1);
+        if let Some(disk) = self.disk.as_ref().filter(|_| self.full == 0) {
+            disk.free();
+        }
+        if let Some((left, pid)) = self.halted.take() {
+            match left.checked_sub(1) {
+                Some(left) => self.halted = Some((left, pid)),
+                None => processes::signal(pid, Signal::SIGCONT),
+            }
+        }
+    }
+
+    /// The state directory is taken away from those who use it. They go on, their ports stay theirs, and
+    /// with a word each ends with its whole tree; who comes meanwhile begins anew.
+    fn rob(&mut self) {
+        if let Some((_, pid)) = self.halted.take() {
+            processes::signal(pid, Signal::SIGCONT);
+        }
+        // What the dead left is collected while somebody knows of it.
+        until_true(&format!("a cleanup (seed {})", self.seed), || {
+            self.sandbox.run("cleanup");
+            self.pids(|one| one.is_styxy("cleanup")).is_empty()
+        });
+        let robbed = self.pids(|one| one.is_styxy("run") || one.is_styxy("serve"));
+        let _ = fs::remove_dir_all(self.sandbox.state());
+        self.age += 1;
+        for _ in 0..3 {
+            self.launch();
+        }
+        let end = || {
+            robbed.iter().for_each(|pid| processes::signal(*pid, Signal::SIGTERM));
+            robbed.iter().all(|pid| !is_alive(*pid))
+        };
+        until_true(&format!("the end of who was robbed (seed {})", self.seed), end);
+    }
+
     fn deed(&mut self) {
+        self.deeds += 1;
+        self.pass();
         self.running.retain(|running| running.is_running());
         let number = self.dice.below(9);
-        match self.dice.below(20) {
-            _ if self.running.len() >= RUNNING_MAX => self.kill_one("run"),
+        let is_server = |one: &Process| one.has("child") || one.has("sleep");
+        match self.dice.below(24) {
+            _ if self.running.len() >= RUNNING_MAX => self.kill_one(|one| one.is_styxy("run")),
             0..=6 => self.start_server(),
-            7..=9 => self.kill_one("run"),
-            10..=11 => self.kill_one("child"),
-            12 => self.halt_one(),
-            13 => self.start("cleanup"),
+            7..=9 => self.kill_one(|one| one.is_styxy("run")),
+            10..=11 => self.kill_one(is_server),
+            12 if self.halted.is_none() => self.halt_one(),
+            12 | 13 => self.start("cleanup"),
             14 => {
                 let name = self.dice.one_of(&["web/w0", "solo/rag", "lamp/l0", "kind-a/k"]);
                 self.start(&format!("stop {}", name.expect("there are some")));
@@ -132,46 +226,78 @@ impl Chaos {
             16 => self.start(&format!("release kind-{number}/reserved")),
             17 => {
                 self.start(&format!("allocate -t kind-{number} -i killed"));
-                self.kill_one("killed");
+                self.kill_one(|one| one.is_styxy("allocate"));
             }
             18 => {
                 // Whoever holds a lease gets its row back.
                 let _ = fs::remove_file(self.sandbox.state().join("state.json"));
             }
-            _ => self.start("config consolidate"),
+            19 => self.start("config consolidate"),
+            20 => self.start(["serve", "serve", "serve -d"][number % 3]),
+            21 => self.kill_one(|one| one.is_styxy("serve")),
+            22 => self.shift = [0, YEARS, -YEARS, 3600][number % 4],
+            _ if number < 3 && self.disk.is_none() => self.rob(),
+            _ => self.fill(),
         }
+        witness::has_seen_nothing(&self.sandbox, self.seed);
     }
+
+    /// Those who queue for a name get it when the one before goes; so it is said until nobody is left.
+    fn end_all(&mut self) {
+        (self.full, self.shift) = (0, 0);
+        if let Some((_, pid)) = self.halted.take() {
+            processes::signal(pid, Signal::SIGCONT);
+        }
+        self.pass();
+        until_true(&format!("the end of all (seed {})", self.seed), || {
+            self.sandbox.run("stop --all");
+            self.running.iter().for_each(|running| running.signal(Signal::SIGTERM));
+            self.running.retain(|running| running.is_running());
+            self.running.is_empty()
+        });
+        self.sandbox.run("cleanup").code(0);
+    }
+
+    fn nothing_is_left(&self) {
+        let (sandbox, seed) = (&self.sandbox, self.seed);
+        let left = processes::of(sandbox.root());
+        assert!(left.iter().all(|one| !is_alive(one.pid)), "{left:#?} (seed {seed})");
+        let supervised = sandbox.instances();
+        assert!(supervised.iter().all(|one| one["phase"] == "reserved"), "{supervised:#?}");
+        let run = fs::read_dir(sandbox.state().join("run")).expect("it was used");
+        let files: Vec<_> = run.map(|entry| entry.expect("it can be read").file_name()).collect();
+        assert!(files.is_empty(), "{files:?} (seed {seed})");
+    }
+}
+
+fn play(has_disk: bool) {
+    let kills = dice::number("STYXY_CHAOS_KILLS", KILLS);
+    let mut chaos = Chaos::new(has_disk);
+
+    while chaos.kills < kills {
+        chaos.deed();
+    }
+    chaos.end_all();
+
+    witness::has_seen_nothing(&chaos.sandbox, chaos.seed);
+    chaos.nothing_is_left();
+    let starts = witness::starts(&chaos.sandbox);
+    assert!(starts > kills / 4, "{starts} starts (seed {})", chaos.seed);
+    println!(
+        "{} deeds, {} kills, {starts} servers started, {} state directories (seed {})",
+        chaos.deeds,
+        chaos.kills,
+        chaos.age + 1,
+        chaos.seed
+    );
 }
 
 #[test]
 fn whatever_is_killed_nothing_is_given_twice_and_nothing_is_left() {
-    let dice = Dice::new("STYXY_CHAOS_SEED");
-    let seed = dice.seed();
-    let deeds = dice::number("STYXY_CHAOS_DEEDS", DEEDS);
-    let mut chaos = Chaos::new(dice);
+    play(false);
+}
 
-    for _ in 0..deeds {
-        chaos.deed();
-        witness::has_seen_nothing(&chaos.sandbox, seed);
-    }
-
-    // Those who queue for a name get it when the one before goes; so it is said until nobody is left.
-    until_true(&format!("the end of all (seed {seed})"), || {
-        chaos.sandbox.run("stop --all");
-        chaos.running.iter().for_each(|running| running.signal(Signal::SIGTERM));
-        chaos.running.retain(|running| running.is_running());
-        chaos.running.is_empty()
-    });
-    chaos.sandbox.run("cleanup").code(0);
-    witness::has_seen_nothing(&chaos.sandbox, seed);
-    let seen = fs::read_to_string(chaos.sandbox.file("seen")).unwrap_or_default();
-    assert!(seen.lines().filter(|line| line.starts_with("start")).count() > deeds / 10);
-    assert!(chaos.kills > deeds / 10, "{} kills (seed {seed})", chaos.kills);
-    let left = processes::of(chaos.sandbox.root());
-    assert!(left.iter().all(|one| !is_alive(one.pid)), "{left:#?} (seed {seed})");
-    let supervised = chaos.sandbox.instances();
-    assert!(supervised.iter().all(|one| one["phase"] == "reserved"), "{supervised:#?}");
-    let run = fs::read_dir(chaos.sandbox.state().join("run")).expect("it was used");
-    let files: Vec<_> = run.map(|entry| entry.expect("it can be read").file_name()).collect();
-    assert!(files.is_empty(), "{files:?} (seed {seed})");
+#[test]
+fn on_a_disk_that_fills_up_now_and_then_nothing_is_given_twice_and_nothing_is_left() {
+    play(true);
 }

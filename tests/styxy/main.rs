@@ -4,6 +4,7 @@
 //! they need beyond Rust is installed by `tests/setup`.
 
 mod dice;
+mod disk;
 mod patience;
 mod port_block;
 mod processes;
@@ -16,6 +17,7 @@ mod attaching;
 mod audit;
 mod bad_input;
 mod chaos;
+mod clock;
 mod commands;
 mod completing;
 mod configuring;

@@ -17,6 +17,12 @@ impl Process {
     pub(crate) fn has(&self, word: &str) -> bool {
         self.command.split(' ').any(|one| one == word || one.rsplit('/').next() == Some(word))
     }
+
+    /// Whether it is that command of styxy's.
+    pub(crate) fn is_styxy(&self, verb: &str) -> bool {
+        let mut words = self.command.split(' ');
+        words.next().is_some_and(|word| word.ends_with("/styxy")) && words.next() == Some(verb)
+    }
 }
 
 impl fmt::Debug for Process {

@@ -49,6 +49,8 @@ struct Held {
     /// Which process lives as long as it, if one does, and since when.
     supervisor: Option<u64>,
     since: Timestamp,
+    /// By which command line: told when it is in the way.
+    command: String,
 }
 
 /// What the clerk knows after a line.
@@ -78,10 +80,12 @@ impl Clerk {
                 if !line["before"].is_null() {
                     self.end(&line["before"])?;
                 }
-                let pid = line["pid"].as_u64().filter(|_| text("command").contains(" run "));
-                let time = text("time").parse().map_err(|error| format!("its time: {error}"))?;
+                let since = text("time").parse().map_err(|error| format!("its time: {error}"))?;
+                let command = text("command");
+                let supervisor = line["pid"].as_u64().filter(|_| command.contains(" run "));
                 let name = format!("{}/{}", text("type"), text("id"));
-                self.begin(name, pid, time, &line["after"])?;
+                let after = &line["after"];
+                self.begin(Held { name, ports: ports(after), supervisor, since, command }, after)?;
             }
             "release" | "reclaim" => self.end(&line["before"])?,
             kind @ ("range.create" | "range.grow") => {
@@ -103,26 +107,19 @@ impl Clerk {
         self.kills.iter().any(is_its)
     }
 
-    fn begin(
-        &mut self,
-        name: String,
-        supervisor: Option<u64>,
-        since: Timestamp,
-        after: &Value,
-    ) -> Result<(), String> {
-        let ports: BTreeSet<u64> =
-            after["ports"].as_object().into_iter().flatten().filter_map(|p| p.1.as_u64()).collect();
+    fn begin(&mut self, new: Held, after: &Value) -> Result<(), String> {
+        let Held { name, ports, .. } = &new;
         let service_type = name.split('/').next().unwrap_or_default();
         for held in self.leases.values() {
             let other = &held.name;
-            if !held.ports.is_disjoint(&ports) {
-                return Err(format!("{name} gets {ports:?}, and {other} has {:?}", held.ports));
+            if !held.ports.is_disjoint(ports) {
+                return Err(format!("{name} gets {ports:?}, and there is {held:?}"));
             }
             // A name has one row at most, dead or alive. Of `solo` one instance may live, whatever its id:
             // the row of a dead one with another id is in nobody's way.
             let is_rival = service_type == "solo" && other.starts_with("solo/");
-            if *other == name || is_rival && !self.is_dead(held, since) {
-                return Err(format!("{other} lives already"));
+            if other == name || is_rival && !self.is_dead(held, new.since) {
+                return Err(format!("{} lives by {}: {held:?}", held.name, held.command));
             }
         }
         let automatic = service_type.starts_with("kind-");
@@ -134,7 +131,7 @@ impl Clerk {
             return Err(format!("{ports:?} are not the type's"));
         }
         let lock_id = after["lockId"].as_str().ok_or("a lease without a name")?;
-        match self.leases.insert(lock_id.to_owned(), Held { name, ports, supervisor, since }) {
+        match self.leases.insert(lock_id.to_owned(), new) {
             Some(_) => Err(format!("{lock_id} is there already")),
             None => Ok(()),
         }
@@ -175,6 +172,12 @@ impl Clerk {
             (end, last_owner) = (last + 1, Some(owner));
         }
     }
+}
+
+/// All ports of a lease.
+fn ports(after: &Value) -> BTreeSet<u64> {
+    let named = after["ports"].as_object().into_iter().flatten();
+    named.filter_map(|(_, port)| port.as_u64()).collect()
 }
 
 /// One process of a storm.
@@ -341,9 +344,10 @@ impl Storm {
         lines.sort_by_key(|line| line["seq"].as_u64());
         for line in lines {
             if let Err(why) = self.clerk.write(&line) {
-                let (seed, clerk) = (self.seed, &self.clerk);
+                let (seed, unexpected) = (self.seed, self.unexpected());
                 panic!(
-                    "this line contradicts those before it: {why} (seed {seed})\n{line}\n{clerk:#?}"
+                    "this line contradicts those before it: {why} (seed {seed})\n{line}\n\
+                     {unexpected:#?}"
                 );
             }
         }
@@ -368,11 +372,16 @@ impl Storm {
                 self.told()
             );
         }
+        let unexpected = self.unexpected();
+        assert!(unexpected.is_empty(), "{unexpected:#?}");
+    }
+
+    /// What was said, and is not of a kind that is known.
+    fn unexpected(&self) -> Vec<String> {
         let told = self.told();
-        let complaints = told.lines().filter_map(|line| line.strip_prefix("styxy: "));
-        let is_known = |complaint: &&str| KNOWN.iter().any(|known| complaint.contains(known));
-        let unknown: Vec<&str> = complaints.filter(|complaint| !is_known(complaint)).collect();
-        assert!(unknown.is_empty(), "{unknown:#?}");
+        let said = told.lines().filter(|line| line.starts_with("styxy: "));
+        let is_known = |said: &&str| KNOWN.iter().any(|known| said.contains(known));
+        said.filter(|said| !is_known(said)).map(str::to_owned).collect()
     }
 }
 

@@ -7,12 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// The locks go with the server's last process. Of the type `solo` there is one instance, whatever its id.
+/// Names mean something within one age: that of a state directory.
 const SCRIPT: &str = r#"#!/bin/sh
 twice() { echo "$1 twice" >> "$TWICE"; exit 99; }
 name=$STYXY_TYPE-$STYXY_ID
 case $STYXY_TYPE in solo) name=solo;; esac
 exec 8> "$LOCKS/port-$PORT"; flock -n 8 || twice "port $PORT"
-exec 9> "$LOCKS/name-$name"; flock -n 9 || twice "$name"
+exec 9> "$LOCKS/name-$name$AGE"; flock -n 9 || twice "$name"
+echo "start $$" >> "$LOCKS/starts"
 exec "$@"
 "#;
 
@@ -28,6 +30,12 @@ pub(crate) fn call(sandbox: &Sandbox) {
 pub(crate) fn listen<'a>(sandbox: &Sandbox, command: &'a mut Command) -> &'a mut Command {
     let root = sandbox.root();
     command.env("LOCKS", root.join("locks")).env("TWICE", root.join("twice"))
+}
+
+/// How many servers were started.
+pub(crate) fn starts(sandbox: &Sandbox) -> usize {
+    let starts = fs::read_to_string(sandbox.root().join("locks/starts"));
+    starts.unwrap_or_default().lines().count()
 }
 
 /// Fails if it has seen two at once.
