@@ -2,7 +2,7 @@
 //!
 //! Pure. Computed at the store's door, so that no change can forget its line.
 
-use super::{Instance, InstanceName, Lease, LockId, Registry, range_lines};
+use super::{Holder, Instance, InstanceName, Lease, LockId, Registry, range_lines};
 use crate::config::TypeName;
 use crate::ports::{Port, Range};
 use serde::Serialize;
@@ -267,6 +267,8 @@ fn shown(instance: &Instance, lease: &Lease) -> serde_json::Value {
         "ports": ports,
         "claims": lease.claims,
         "next": lease.next.as_ref().map(LockId::as_str),
+        // A run that takes a reservation over keeps its name.
+        "supervised": matches!(lease.holder, Holder::Supervisor),
     })
 }
 
@@ -314,7 +316,7 @@ pub(super) fn empty_line(action: Action) -> Change {
 mod tests {
     use super::*;
     use crate::registry::AutoRange;
-    use crate::registry::{Holder, NamedPort, Overlay, Scope};
+    use crate::registry::{NamedPort, Overlay, Reservation, Scope};
 
     fn leased(id: &str, port: u16, lock: &str) -> Instance {
         Instance {
@@ -369,6 +371,16 @@ mod tests {
             [Action::Release, Action::Allocate, Action::Release, Action::Allocate]
         );
         assert_eq!(actions(&one, &one.clone(), &quiet), []);
+    }
+
+    #[test]
+    fn a_run_that_takes_a_reservation_over_has_a_line() {
+        let run = leased("a", 1, "ai-a-000001");
+        let mut reserved = run.clone();
+        let holder = Holder::Reserved(Reservation { process: None, ttl_ms: 1, seen_ms: 1 });
+        reserved.lease = run.lease.clone().map(|lease| Lease { holder, ..lease });
+        let (before, after) = (registry(vec![reserved]), registry(vec![run]));
+        assert_eq!(actions(&before, &after, &Remarks::default()), [Action::Allocate]);
     }
 
     #[test]
