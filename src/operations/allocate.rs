@@ -61,7 +61,11 @@ impl Host {
             let world = self.world();
             let turn = self.transact(tell, &world, |registry, remarks| {
                 match self.allocated(&plan, request, &reservation, registry, remarks, &world) {
-                    Ok(found) => Ok(Ok((registry.clone(), found))),
+                    Ok(found) => {
+                        // Else a release that comes right behind this would find the port in use.
+                        world.drop_claims();
+                        Ok(Ok((registry.clone(), found)))
+                    }
                     Err(Error::Leftovers { lock_id }) => {
                         Ok(Err(self.store.run().take_over(&lock_id)))
                     }
