@@ -149,6 +149,14 @@ impl Chaos {
         }
     }
 
+    /// Everybody at once, as where memory ran out.
+    fn kill_all(&mut self) {
+        let pids =
+            self.pids(|one| one.is_styxy("run") || one.is_styxy("serve") || one.has("sleep"));
+        pids.iter().for_each(|pid| processes::signal(*pid, Signal::SIGKILL));
+        self.kills += pids.len();
+    }
+
     /// A supervisor, or who serves the page, stands still while others come by.
     fn halt_one(&mut self) {
         let pids = self.pids(|one| one.is_styxy("run") || one.is_styxy("serve"));
@@ -208,7 +216,7 @@ impl Chaos {
         self.running.retain(|running| running.is_running());
         let number = self.dice.below(9);
         let is_server = |one: &Process| one.has("child") || one.has("sleep");
-        match self.dice.below(24) {
+        match self.dice.below(25) {
             _ if self.running.len() >= RUNNING_MAX => self.kill_one(|one| one.is_styxy("run")),
             0..=6 => self.start_server(),
             7..=9 => self.kill_one(|one| one.is_styxy("run")),
@@ -233,6 +241,7 @@ impl Chaos {
             20 => self.start(["serve", "serve", "serve -d"][number % 3]),
             21 => self.kill_one(|one| one.is_styxy("serve")),
             22 => self.shift = [0, YEARS, -YEARS, 3600][number % 4],
+            23 if number < 4 => self.kill_all(),
             _ if number < 3 && self.disk.is_none() => self.rob(),
             _ => self.fill(),
         }

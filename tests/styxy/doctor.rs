@@ -1,12 +1,14 @@
 //! `styxy doctor`: what is wrong is told, with what to do; and what is right is left alone.
 
+use crate::disk::SmallDisk;
+use crate::hostile::{READ_ONLY, in_mounts};
 use crate::processes;
 use crate::sandbox::{Sandbox, server_pid};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 /// What `doctor` finds that somebody has to see to, and the rest; its exit code fits.
 #[track_caller]
@@ -177,4 +179,81 @@ fn a_lease_whose_holder_is_gone_needs_nobody() {
     let (running, ready) = sandbox.serve("run -t web -i a -- child serve");
     assert_eq!(server_pid(ready.port), ready.pid);
     running.end(Signal::SIGTERM).code(143);
+}
+
+/// The messages of all that somebody has to see to.
+fn serious(report: &Value) -> Vec<String> {
+    let all = report["findings"].as_array().unwrap_or_else(|| panic!("no findings: {report}"));
+    let serious = all.iter().filter(|finding| finding["level"] != "info");
+    serious.map(|finding| finding["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_directory_on_a_read_only_mount_is_told_once() {
+    let sandbox = Sandbox::new();
+    sandbox.run("allocate --type web --id a").code(0);
+    assert_eq!(findings(&sandbox).0, [] as [Value; 0]);
+
+    let told = in_mounts(&sandbox, READ_ONLY, "doctor --json");
+
+    let messages = serious(&told.code(1).json());
+    let [message] = &messages[..] else { panic!("not one: {messages:#?}") };
+    let state = sandbox.state().display().to_string();
+    assert!(message.contains(&state) && message.contains("mounted read-only"), "{message}");
+}
+
+#[test]
+fn a_disk_without_room_is_told_by_bytes_and_by_files() {
+    let sandbox = Sandbox::new();
+    let disk = SmallDisk::mount(sandbox.state());
+    sandbox.run("allocate --type web --id a").code(0);
+    let state = sandbox.state().display().to_string();
+    // It is small, and there are many names left.
+    finds(&sandbox, "warning", &[&state, "nearly full", "7 MiB left"]);
+
+    disk.fill();
+    finds(&sandbox, "warning", &[&state, "nearly full", " 0 MiB left"]);
+    sandbox.run("run -t web -i b -- touch started").code(125).said(&["o space left on device"]);
+    disk.free();
+    disk.fill_with_files();
+    let (serious, _) = findings(&sandbox);
+    let has = |text: &str| serious.iter().any(|it| it["message"].as_str().unwrap().contains(text));
+    assert!(has(" MiB left") && has(": 0 files left"), "{serious:#?}");
+    sandbox.run("run -t web -i b -- touch started").code(125).said(&["o space left on device"]);
+
+    disk.free();
+    assert!(!sandbox.file("started").exists());
+    sandbox.run("run -t web -i b -- touch started").code(0);
+    sandbox.run("release web/a").code(0);
+}
+
+#[test]
+fn files_that_belong_to_another_user_are_told_to_root_and_to_that_user() {
+    /// Nobody on the machine has this number.
+    const ANNA: u32 = 54_001;
+    let root = nix::unistd::geteuid().is_root();
+    assert!(root, "only root can give a file away: run this test as root, or in a container");
+    let sandbox = Sandbox::new();
+    sandbox.run("allocate --type web --id a").code(0);
+    let file = sandbox.state().join("state.json");
+
+    // As after a `sudo styxy`, seen by root …
+    chown(&file, Some(ANNA), None).unwrap();
+    finds(&sandbox, "warning", &["state.json", &ANNA.to_string(), "unlike the directory"]);
+    // … and by who may not write what root has left.
+    chown(&file, Some(0), None).unwrap();
+    chown(sandbox.state(), Some(ANNA), None).unwrap();
+    let mut command = sandbox.command("setpriv");
+    let ids = [format!("--reuid={ANNA}"), format!("--regid={ANNA}")];
+    command.args(ids).args(["--clear-groups", "--", "styxy", "doctor", "--json"]);
+    let bin = sandbox.folder("bin");
+    fs::copy(env!("CARGO_BIN_EXE_styxy"), bin.join("styxy")).unwrap();
+    command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    let told = sandbox.start_command("doctor, as another user", command).wait();
+    let messages = serious(&told.code(1).json());
+    let is_told =
+        |message: &String| message.contains("state.json belongs to root and cannot be written");
+    assert!(messages.iter().any(is_told), "{messages:#?}");
+    chown(sandbox.state(), Some(0), None).unwrap();
+    assert_eq!(findings(&sandbox).0, [] as [Value; 0]);
 }

@@ -161,7 +161,7 @@ fn a_named_pipe_planted_for_a_log_makes_nobody_wait() {
 }
 
 /// What mount(8) does to the state directory, in a mount namespace of its own, before styxy is started.
-fn in_mounts(sandbox: &Sandbox, mounts: &str, words: &str) -> Ended {
+pub(crate) fn in_mounts(sandbox: &Sandbox, mounts: &str, words: &str) -> Ended {
     let line = format!("set -e; {mounts}; styxy {words}");
     let mut command = sandbox.command("unshare");
     command.args(["--mount", "--", "bash", "-c", &line]).env("STATE", sandbox.state());
@@ -186,7 +186,8 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-const READ_ONLY: &str = "mount --bind $STATE $STATE; mount -o remount,ro,bind $STATE";
+/// The state directory as one that nobody can write.
+pub(crate) const READ_ONLY: &str = "mount --bind $STATE $STATE; mount -o remount,ro,bind $STATE";
 
 #[test]
 fn on_a_read_only_mount_readers_read_and_nothing_is_started() {

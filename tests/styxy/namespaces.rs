@@ -350,3 +350,30 @@ fn a_reservation_of_another_network_is_not_kept_for_ever_by_those_who_cannot_see
     };
     until_true("the end of the reservation", gone);
 }
+
+#[test]
+fn a_directory_that_has_another_path_in_another_mount_namespace_is_the_same_one() {
+    let sandbox = Sandbox::new();
+    let (outside, ready) = sandbox.serve("run -t solo -i rag -- child serve");
+    let inside = |words: &str| {
+        // As a container sees a volume: elsewhere, with its own processes, and nothing of the first path.
+        let volume = sandbox.folder("volume").display().to_string();
+        let line = format!(
+            "mount --bind $STYXY_STATE_DIR {volume} && mount -t tmpfs tmpfs $STYXY_STATE_DIR && \
+             export STYXY_STATE_DIR={volume} && styxy {words}"
+        );
+        let mut command = sandbox.command("unshare");
+        command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--"]);
+        command.args(["bash", "-c", &line]);
+        sandbox.start_command(&line, command).wait()
+    };
+
+    inside("run -t solo -i chat -- touch started").code(75).said(&["solo/rag"]);
+    assert_ne!(inside("run -t web -i a -- echo {port}").code(0).port(), ready.port);
+    assert_eq!(inside("port solo/rag").code(0).port(), ready.port);
+    inside("cleanup").code(0);
+    assert!(!sandbox.file("started").exists());
+    assert_eq!(server_pid(ready.port), ready.pid);
+    inside("stop solo/rag").code(0);
+    outside.wait().code(143);
+}
