@@ -7,7 +7,7 @@
 use super::{
     error::StoreError,
     file::STATE,
-    storage::{Access, Disk, Storage},
+    storage::{Access, Disk, Storage, Stored},
 };
 use crate::os::{clock, process, signals};
 use fs2::FileExt;
@@ -55,22 +55,31 @@ impl StateLock {
         notice: &Waiting<'_>,
     ) -> Result<Self, StoreError> {
         let path = path.join(NAME);
-        let file = open(directory).map_err(|error| StoreError::at("open", &path, error))?;
         let began = clock::now();
         let failed = |error| StoreError::at("lock", &path, error);
-        if try_exclusive(&file).map_err(failed)? {
-            return Ok(Self { _file: Some(file), waited: Duration::ZERO });
-        }
         let waited = || clock::now().duration_since(began);
-        let file = wait(file, &path, notice, &waited).map_err(|error| match error {
-            Some(error) => failed(error),
-            None => {
-                // In whole seconds, as people count.
-                let waited = Duration::from_secs(waited().as_secs());
-                StoreError::Locked { path: path.clone(), waited, holder: holder(&path) }
+        let mut has_waited = false;
+        loop {
+            let file = open(directory).map_err(|error| StoreError::at("open", &path, error))?;
+            let file = if try_exclusive(&file).map_err(failed)? {
+                file
+            } else {
+                has_waited = true;
+                wait(file, &path, notice, &waited).map_err(|error| match error {
+                    Some(error) => failed(error),
+                    None => {
+                        // In whole seconds, as people count.
+                        let waited = Duration::from_secs(waited().as_secs());
+                        StoreError::Locked { path: path.clone(), waited, holder: holder(&path) }
+                    }
+                })?
+            };
+            // Somebody may have removed the directory's files meanwhile: who comes next locks a new one.
+            if file.has_name() {
+                let waited = if has_waited { waited() } else { Duration::ZERO };
+                return Ok(Self { _file: Some(file), waited });
             }
-        })?;
-        Ok(Self { _file: Some(file), waited: waited() })
+        }
     }
 
     /// Takes it for reading: for those whose unlocked reads kept meeting a writer.

@@ -1,8 +1,10 @@
 //! A registry that is broken, missing or from another version: nothing that lives is lost.
 
+use crate::patience::until_true;
 use crate::sandbox::{Sandbox, server_pid};
 use nix::sys::signal::Signal;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 fn state_file(sandbox: &Sandbox) -> PathBuf {
@@ -192,4 +194,33 @@ fn readers_do_not_wait_for_the_registry() {
 
     holder.unlock().unwrap();
     running.end(Signal::SIGTERM).code(143);
+}
+
+#[test]
+fn who_waited_for_a_lock_that_was_removed_meanwhile_waits_for_the_one_that_counts() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -t web -i a -- true").code(0);
+    let path = sandbox.state().join("state.lock");
+    let locked = || {
+        let file = fs::File::create(&path).unwrap();
+        file.lock().unwrap();
+        file
+    };
+    let old = locked();
+    let waiting = sandbox.start("run -t web -i a -- sh -c 'exit 5'");
+    waiting.says(&["state.lock", &std::process::id().to_string()]);
+    fs::remove_file(&path).unwrap();
+    let new = locked();
+    let inode = fs::metadata(&path).unwrap().ino().to_string();
+
+    old.unlock().unwrap();
+
+    // In the kernel's list, who waits has an arrow.
+    let waits = |line: &str| line.contains("->") && line.contains(&format!(":{inode} "));
+    until_true("a second wait", || {
+        assert!(waiting.is_running(), "two held the lock\n{}", waiting.story());
+        fs::read_to_string("/proc/locks").unwrap().lines().any(waits)
+    });
+    new.unlock().unwrap();
+    waiting.wait().code(5);
 }
