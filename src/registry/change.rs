@@ -79,6 +79,11 @@ impl Action {
         }
     }
 
+    /// Whether a lease ended.
+    const fn is_end(self) -> bool {
+        matches!(self, Self::Release | Self::Reclaim)
+    }
+
     /// Whether its lines are the difference of two registries, numbered one by one; the others remark on
     /// something, and carry the number that the registry had.
     pub const fn is_change(self) -> bool {
@@ -193,6 +198,7 @@ pub fn compare(
         (range_lines::lines(before, after, remarks), Durability::Disk)
     };
     changes.extend(remarks.settings.iter().map(setting));
+    let first = changes.len();
     let (mut old, mut new) =
         (before.instances.iter().peekable(), after.instances.iter().peekable());
     // Both are sorted by name, so one walk along the two finds every pair.
@@ -216,6 +222,8 @@ pub fn compare(
             }
         }
     }
+    // Ends first: whoever reads the log line by line never sees a port given twice.
+    changes[first..].sort_by_key(|change| !change.action.is_end());
     (changes, durability)
 }
 
@@ -368,7 +376,7 @@ mod tests {
         assert_eq!(actions(&one, &none, &quiet), [Action::Release, Action::Release]);
         assert_eq!(
             actions(&one, &other, &quiet),
-            [Action::Release, Action::Allocate, Action::Release, Action::Allocate]
+            [Action::Release, Action::Release, Action::Allocate, Action::Allocate]
         );
         assert_eq!(actions(&one, &one.clone(), &quiet), []);
     }
