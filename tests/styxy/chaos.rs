@@ -290,13 +290,13 @@ fn play(has_disk: bool) {
     chaos.nothing_is_left();
     let starts = witness::starts(&chaos.sandbox);
     assert!(starts > kills / 4, "{starts} starts (seed {})", chaos.seed);
-    println!(
+    dice::report(&format!(
         "{} deeds, {} kills, {starts} servers started, {} state directories (seed {})",
         chaos.deeds,
         chaos.kills,
         chaos.age + 1,
         chaos.seed
-    );
+    ));
 }
 
 #[test]

@@ -39,3 +39,9 @@ pub(crate) fn number(variable: &str, default: usize) -> usize {
         number.parse().unwrap_or_else(|_| panic!("{variable} is no number"))
     })
 }
+
+/// Tells how much of it was done, to who runs it with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "figures are there to be read")]
+pub(crate) fn report(figures: &str) {
+    println!("{figures}");
+}

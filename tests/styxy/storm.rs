@@ -408,7 +408,7 @@ fn the_history_of_a_storm_contradicts_itself_nowhere() {
 
     let clerk = &storm.clerk;
     let took = ended.duration_since(began).as_secs();
-    println!(
+    dice::report(&format!(
         "{processes} processes, {rounds} rounds, {} kills, {} changes, {} ranges, {took} s (seed {}): \
          {:?}",
         clerk.kills.len(),
@@ -416,7 +416,7 @@ fn the_history_of_a_storm_contradicts_itself_nowhere() {
         clerk.ranges.len(),
         storm.seed,
         storm.ends
-    );
+    ));
     for kind in ["allocate", "release", "reclaim", "range.create"] {
         assert!(clerk.kinds.contains_key(kind), "a calm storm: {:?}", clerk.kinds);
     }
