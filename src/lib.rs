@@ -10,6 +10,7 @@
 //! | [`registry`] | what all styxy processes share: ranges, leases, remembered ports |
 //! | [`decision`] | which port, which range, attach or start: answers without side effects |
 //! | [`supervisor`] | a life of one instance as a machine without I/O, and the loop that drives it |
+//! | [`container`] | command lines that start containers, and how these are found and ended |
 //! | [`os`] | the kernel: claims, processes, signals, terminals |
 //! | [`store`] | the one door to the registry's file |
 //! | [`operations`] | what styxy does, one verb a file |
@@ -72,6 +73,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod container;
 pub mod decision;
 #[doc(hidden)]
 pub mod fuzzed;

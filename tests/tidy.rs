@@ -33,10 +33,12 @@ const HOUSE: &[Row] = &[
     row("decision", &["ports", "config", "registry"], "ask the `World` that was handed in"),
     row("supervisor", &["config"], "let the machine ask for an action, and the driver perform it"),
     row("os", &["ports", "config", "registry"], "the kernel is asked, it asks nobody"),
-    row("store", &["ports", "config", "registry", "os"], "hand the value in"),
+    row("container", &["ports", "config"], "let `engine` ask, and hand the answer in"),
+    row("container::engine", &["ports", "config", "os"], "let an operation hand it in"),
+    row("store", &["ports", "config", "registry", "os", "container"], "hand the value in"),
     row(
         "supervisor::driver",
-        &["ports", "config", "registry", "os", "store::run_dir"],
+        &["ports", "config", "registry", "os", "container", "store::run_dir"],
         "let an operation hand it in",
     ),
     row(
@@ -46,7 +48,7 @@ const HOUSE: &[Row] = &[
     ),
     row(
         "operations",
-        &["ports", "config", "registry", "decision", "supervisor", "os", "store"],
+        &["ports", "config", "registry", "decision", "supervisor", "os", "container", "store"],
         "let the face print or serve what the operation answers",
     ),
     row("cli", &["ports", "config", "registry", "operations"], "ask an operation instead"),

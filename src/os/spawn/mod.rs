@@ -86,6 +86,13 @@ pub enum Output<'a> {
     Inherit,
     /// Both into this file.
     File(BorrowedFd<'a>),
+    /// Each into a file of its own.
+    Apart {
+        /// For standard output.
+        out: BorrowedFd<'a>,
+        /// For standard error.
+        err: BorrowedFd<'a>,
+    },
     /// Nowhere.
     Null,
 }

@@ -139,9 +139,16 @@ impl Newborn<'_> {
                 let _ = null.into_raw_fd();
             }
         }
-        if let Output::File(file) = self.output {
-            dup2_stdout(file)?;
-            dup2_stderr(file)?;
+        match self.output {
+            Output::File(file) => {
+                dup2_stdout(file)?;
+                dup2_stderr(file)?;
+            }
+            Output::Apart { out, err } => {
+                dup2_stdout(out)?;
+                dup2_stderr(err)?;
+            }
+            Output::Inherit | Output::Null => {}
         }
         Ok(())
     }
