@@ -2,6 +2,7 @@
 //! environment.
 
 use super::{
+    container,
     error::Error,
     plan::{Plan, Request},
 };
@@ -39,6 +40,8 @@ pub(super) struct Given<'a> {
     pub(super) lock_id: &'a LockId,
     /// Where it says how it is, if it is asked to.
     pub(super) notify: Option<&'a str>,
+    /// Where the engine writes the id of its container.
+    pub(super) cidfile: &'a str,
 }
 
 /// The command of a request, for the lease that it has got.
@@ -51,6 +54,7 @@ pub(super) fn child(plan: &Plan, request: &Request, given: &Given<'_>) -> Result
         Some(tool) if !plan.listens => filled(&tool.inject(port), &values)?,
         Some(_) | None => filled(&request.command, &values)?,
     };
+    let words = container::contained(words, plan, given);
     let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     for (name, value) in styxys_own(given) {
         environment.insert(name.into(), value.into());
@@ -91,7 +95,7 @@ fn filled(words: &[String], values: &Values<'_>) -> Result<Vec<String>, Error> {
 }
 
 /// The variables that are always set.
-fn styxys_own(given: &Given<'_>) -> Vec<(String, String)> {
+pub(super) fn styxys_own(given: &Given<'_>) -> Vec<(String, String)> {
     let port = given.ports[0].port;
     let mut own = vec![
         ("PORT".to_owned(), port.to_string()),

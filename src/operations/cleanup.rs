@@ -46,11 +46,15 @@ impl Host {
                 .filter_map(|(name, lock_id)| Some((name, self.store.run().take_over(&lock_id)?)))
                 .collect::<Vec<(String, Held)>>())
         })?;
+        let mut failure = None;
         for (name, held) in taken {
-            self.end_leftovers(held, tell)?;
-            removed.push(format!("what {name} had left running, and its lease"));
+            match self.end_leftovers(held, tell) {
+                Ok(()) => removed.push(format!("what {name} had left running, and its lease")),
+                // The others are not left because of it.
+                Err(error) => failure = failure.or(Some(error)),
+            }
         }
-        Ok(Cleaned { removed })
+        failure.map_or(Ok(Cleaned { removed }), Err)
     }
 
     /// Stops what a dead supervisor left, then lets its row go. The row is held meanwhile.
@@ -84,16 +88,14 @@ impl Host {
         let signal = Signal::try_from(record.details.stop_signal).unwrap_or(Signal::SIGTERM);
         let own = Duration::from_millis(record.details.stop_timeout_ms);
         let grace = grace.unwrap_or(own);
-        match leftovers::stop_leftovers(&mark(&record), signal, grace) {
-            Ok(()) => {
-                held.update(|vitals| vitals.over = true);
-                Ok(held)
-            }
-            Err(source) => {
-                held.update(|vitals| vitals.phase = Phase::Stuck);
-                Err(Error::Leftover { name: record.details.row.name.to_string(), source })
-            }
-        }
+        let name = || record.details.row.name.to_string();
+        // The command first: one that still runs could start a container that nobody looks for any more.
+        leftovers::stop_leftovers(&mark(&record), signal, grace)
+            .map_err(|source| Error::Leftover { name: name(), source })
+            .and_then(|()| self.end_containers(&record, grace))
+            .inspect_err(|_| held.update(|vitals| vitals.phase = Phase::Stuck))?;
+        held.update(|vitals| vitals.over = true);
+        Ok(held)
     }
 
     /// Run files that no row names and nobody holds.

@@ -197,6 +197,28 @@ pub enum Error {
         /// What is still there.
         source: StopError,
     },
+    /// The engine of a dead supervisor's container does not say whether that runs.
+    #[error(
+        "whether the container of {name} still runs is unknown: {engine} cannot be asked: {why}"
+    )]
+    EngineSilent {
+        /// Which instance.
+        name: String,
+        /// Which engine.
+        engine: String,
+        /// What it said instead.
+        why: String,
+    },
+    /// A dead supervisor's containers could not be ended.
+    #[error("{engine} cannot end what {name} left behind: {}", ids.join(", "))]
+    ContainersLeft {
+        /// Which instance.
+        name: String,
+        /// Which engine.
+        engine: String,
+        /// The containers.
+        ids: Vec<String>,
+    },
     /// Something of an instance survives KILL.
     #[error("{name} cannot be ended: {survivors} survived KILL")]
     Stuck {
@@ -335,6 +357,8 @@ impl Error {
             | Self::Spawn(_)
             | Self::Stuck { .. }
             | Self::Leftover { .. }
+            | Self::EngineSilent { .. }
+            | Self::ContainersLeft { .. }
             | Self::NotYours { .. }
             | Self::System { .. } => Kind::Failed,
         }
@@ -370,7 +394,11 @@ impl Error {
             Self::SupervisorKilled { .. } | Self::BackgroundKilled => Some(
                 "the next run of it cleans up what was left; so does `styxy cleanup`".to_owned(),
             ),
-            Self::Stuck { .. } | Self::Leftover { .. } => {
+            Self::EngineSilent { engine, .. } => Some(format!(
+                "its name and port stay taken; when {engine} answers again, run it again or \
+                 `styxy cleanup`"
+            )),
+            Self::Stuck { .. } | Self::Leftover { .. } | Self::ContainersLeft { .. } => {
                 Some("its port stays leased until they are gone".to_owned())
             }
             Self::Supervised { view } => Some(format!("styxy stop {}", view.full_name())),

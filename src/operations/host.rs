@@ -301,6 +301,10 @@ impl<'a> HostWorld<'a> {
         if record.vitals.over || !here {
             return false;
         }
+        if record.details.container.is_some() {
+            // A container is no process of ours: only its engine knows, which is asked outside the lock.
+            return true;
+        }
         // Where the kernel does not say, something may be left.
         leftovers::leftovers(&mark(record)).map_or(true, |left| !left.is_empty())
     }

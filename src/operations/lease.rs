@@ -398,9 +398,11 @@ impl Host {
         let settings = &plan.settings;
         let log = request.detach.then(|| self.log_path(&row.name).to_string_lossy().into_owned());
         let stop_timeout = settings.stop_timeout.unwrap_or(STOP_TIMEOUT_DEFAULT);
+        let container = self.whose(&row, plan, request);
         Ok(Record {
             vitals: Vitals::starting(),
             details: Details {
+                container,
                 row,
                 boot: self.actor.boot.clone(),
                 supervisor,

@@ -3,6 +3,7 @@
 
 use super::{
     child::{Child, Given, child, named_sockets},
+    container,
     error::Error,
     host::{Host, milliseconds},
     lease::Leased,
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     config::{PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck},
+    container::whose::Whose,
     os::{
         claim::{Claim, ClaimError},
         clock,
@@ -29,7 +31,7 @@ use crate::{
     registry::{Ending, Lease, Overlay},
     supervisor::{
         Lesson, Outcome, Policy, Progress, Reservation, WhenLate,
-        driver::{self, Insight, Life, LogCheck, Setup, Stage},
+        driver::{self, Contained, Insight, Life, LogCheck, Setup, Stage},
         line::Callers,
     },
 };
@@ -49,6 +51,9 @@ impl Host {
         report: &mut Report<'_>,
     ) -> Result<Lived, Error> {
         self.introduce(&leased, report);
+        if let Some(warning) = container::warning(plan) {
+            report(Said::Notice(warning));
+        }
         if plan.listens
             && let Err(error) = leased.listen()
         {
@@ -130,14 +135,18 @@ impl Host {
         let means = Means::of(plan, request)?;
         let lock_id = leased.held.lock_id();
         let notify = means.notify.as_ref().map(NotifySocket::name);
-        let given = Given { name: &leased.name, ports: &leased.ports, lock_id, notify };
+        let cidfile = self.cidfile(lock_id);
+        let (name, ports) = (&leased.name, &leased.ports[..]);
+        let given = Given { name, ports, lock_id, notify, cidfile: &cidfile };
         let log = if request.keeps_log() {
             let file = self.open_log(&leased.name)?;
             Some((file, self.log_keeper(&leased.name)?))
         } else {
             None
         };
-        Ok(Prepared { child: child(plan, request, &given)?, log, means })
+        let record = plan.contained.as_ref().and_then(|_| self.store.run().read(lock_id));
+        let whose = record.and_then(|record| record.details.container);
+        Ok(Prepared { child: child(plan, request, &given)?, log, means, whose })
     }
 
     /// Gives the lease back, or hands it on to the successor. What is left undone by a full disk is done by
@@ -192,6 +201,8 @@ struct Prepared {
     child: Child,
     log: Option<(File, Keeper)>,
     means: Means,
+    /// Its containers.
+    whose: Option<Whose>,
 }
 
 /// What the registry is told of a life.
@@ -293,8 +304,8 @@ fn supervised(
     report: &mut Report<'_>,
 ) -> Result<Life, Error> {
     let policy = policy(plan, request, leased);
-    let Prepared { child: Child { program, arguments, environment }, log: output, means } =
-        prepared;
+    let Prepared { child, log: output, means, whose } = prepared;
+    let Child { program, arguments, environment } = child;
     let sockets: Vec<_> = leased.listening.iter().map(AsFd::as_fd).collect();
     let sockets = named_sockets(&sockets, &leased.name, &leased.ports);
     let says_ready = |line: &str| means.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
@@ -330,6 +341,11 @@ fn supervised(
         log: log.map(|path: &Path| LogCheck { path, says_ready: &says_ready }),
         notify: means.notify.as_ref(),
         keeper,
+        contained: whose.as_ref().map(|whose| Contained {
+            whose,
+            log: file.map(AsFd::as_fd),
+            by_health: plan.by_health,
+        }),
         report: &mut tell,
         before_rest,
     };
@@ -345,6 +361,8 @@ fn policy(plan: &Plan, request: &Request, leased: &mut Leased) -> Policy {
     let reserved = leased.claims.iter().any(Claim::is_reserved);
     let reservation = match leased.overlay {
         _ if !reserved || plan.listens => Reservation::Without,
+        // Engines start over one; an end with 125 has other reasons.
+        _ if plan.contained.is_some() => Reservation::Settled,
         Overlay::Unknown => Reservation::Untried,
         Overlay::Works | Overlay::Fails | Overlay::Retried => Reservation::Settled,
     };
@@ -380,6 +398,11 @@ fn said(progress: &Progress, insight: &Insight, pid: Option<i32>, shown: &Shown)
         Progress::Retrying { code } => Some(Said::Notice(format!(
             "{} ended with {code} over the reservation of port {}: trying once without it",
             shown.name, shown.port
+        ))),
+        Progress::EngineSilent { engine, why } => Some(Said::Notice(format!(
+            "{}: whether its container runs is unknown, {engine} cannot be asked ({why}); its \
+             port stays leased, and {engine} is asked again",
+            shown.name
         ))),
         Progress::Stuck { pids } => {
             let text = "survived KILL; its port stays leased until they are gone";

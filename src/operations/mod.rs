@@ -9,6 +9,7 @@ mod child;
 pub mod cleanup;
 pub mod configuration;
 pub mod consent;
+mod container;
 pub mod detach;
 pub mod doctor;
 pub mod down;

@@ -37,7 +37,9 @@ impl Host {
         if !alive || !is_same_name(outer, plan, request) {
             return Ok(());
         }
-        let given = Given { name: &outer.name, ports: &outer.ports, lock_id, notify: None };
+        let cidfile = self.cidfile(lock_id);
+        let (name, ports) = (&outer.name, &outer.ports[..]);
+        let given = Given { name, ports, lock_id, notify: None, cidfile: &cidfile };
         let Child { program, arguments, environment } = child(plan, request, &given)?;
         let made;
         let sockets: Vec<BorrowedFd<'_>> = if plan.listens {

@@ -280,7 +280,11 @@ pub(super) fn wait_for_exit(supervisor: &Option<Handle>) {
 
 /// Those who have survived KILL, for a sentence.
 pub(super) fn survivors(pids: &[i32]) -> String {
-    let names: Vec<String> = pids.iter().map(|pid| format!("pid {pid}")).collect();
+    let named = |&pid: &i32| match pid {
+        0 => "what cannot be named (a container, or a process that could not be seen)".to_owned(),
+        pid => format!("pid {pid}"),
+    };
+    let names: Vec<String> = pids.iter().map(named).collect();
     names.join(", ")
 }
 

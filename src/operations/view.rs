@@ -2,7 +2,9 @@
 //!
 //! Fields are named as in JSON; one is never renamed, only added; absent is null, never missing.
 
-use super::host::Host;
+pub use super::container::ContainerView;
+
+use super::{container, host::Host};
 use crate::{
     config::{Behavior, TypeOrigin},
     decision::identity,
@@ -55,7 +57,7 @@ pub struct View {
     /// The resident memory of its tree; told by `list` alone.
     pub memory_bytes: Option<u64>,
     /// Its container, if it is one.
-    pub container: Option<serde_json::Value>,
+    pub container: Option<ContainerView>,
 }
 
 /// One service type, as `types` shows it.
@@ -190,10 +192,10 @@ impl Host {
             ready_at: record.as_ref().and_then(ready_at),
             command: record.as_ref().map(|record| record.details.command.clone()),
             cwd: record.as_ref().map(|record| record.details.cwd.clone()),
+            container: record.as_ref().and_then(container::view),
             log: record.and_then(|record| record.details.log),
             cpu_percent: None,
             memory_bytes: None,
-            container: None,
         }
     }
 

@@ -5,7 +5,10 @@
 //! own pid there before it becomes the command, so no living child is recorded nowhere. A reader reads
 //! until two reads agree.
 
-use crate::registry::{Instance, Phase, ProcessIdentity};
+use crate::{
+    container::whose::Whose,
+    registry::{Instance, Phase, ProcessIdentity},
+};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -64,6 +67,9 @@ pub struct Details {
     pub ready_timeout_ms: Option<u64>,
     /// Where its output goes, when it is detached.
     pub log: Option<String>,
+    /// The containers that its command starts, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Whose>,
 }
 
 /// A record as it is read.
@@ -194,6 +200,7 @@ pub(crate) mod tests {
             stop_timeout_ms: 10_000,
             ready_timeout_ms: None,
             log: None,
+            container: None,
         }
     }
 

@@ -92,4 +92,11 @@ pub enum Progress {
         /// What is left of it.
         pids: Vec<i32>,
     },
+    /// Its container's engine does not say whether it runs. The lease is kept until it does.
+    EngineSilent {
+        /// Which engine.
+        engine: String,
+        /// What it said instead.
+        why: String,
+    },
 }

@@ -133,6 +133,14 @@ impl Machine {
         }
     }
 
+    /// How long a stop may take from now on.
+    pub(super) fn grace_left(&self, now: Instant) -> Duration {
+        match &self.state {
+            State::Stopping(stop) => stop.grace_left(now).unwrap_or(self.policy.stop_timeout),
+            State::Running(_) | State::Backoff { .. } | State::Over => self.policy.stop_timeout,
+        }
+    }
+
     /// Where it is in its life.
     pub fn phase(&self) -> Phase {
         match &self.state {

@@ -163,6 +163,14 @@ impl Stop {
         self.ladder.deadline()
     }
 
+    /// How long is left before KILL.
+    pub(super) fn grace_left(&self, now: Instant) -> Option<Duration> {
+        match self.ladder {
+            Ladder::Grace { until, .. } => Some(until.saturating_duration_since(now)),
+            Ladder::Killing { .. } | Ladder::Stuck => None,
+        }
+    }
+
     /// What has survived KILL.
     pub(super) fn survivors(&self) -> &[i32] {
         if self.is_stuck() { &self.survivors } else { &[] }

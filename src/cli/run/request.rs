@@ -9,6 +9,7 @@ use crate::{
         IfRunning, LivenessSettings, ReadyCheck, RestartPolicy, ServiceSettings, Stdin, StopSignal,
     },
     operations::{after::After, plan::Request},
+    ports::Port,
 };
 use std::{
     path::{Path, PathBuf},
@@ -104,6 +105,10 @@ struct Ways {
     /// starts or is started again, and readiness tcp is none
     #[arg(long)]
     listen_fd: bool,
+    /// For docker run, podman run or nerdctl run: publish this port of the container on the leased port of
+    /// 127.0.0.1
+    #[arg(long, value_name = "PORT")]
+    container_port: Option<Port>,
     /// Decide and print, but lease and start nothing
     #[arg(long)]
     dry_run: bool,
@@ -175,6 +180,7 @@ impl Arguments {
             env: ways.env.into_iter().collect(),
             reserve: ways.no_reserve.then_some(false),
             listen_fd: ways.listen_fd.then_some(true),
+            container_port: ways.container_port,
             ready: ready.ready,
             ready_timeout: ready.ready_timeout,
             liveness: LivenessSettings {
@@ -216,7 +222,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::ScopeKind, ports::Port};
+    use crate::config::ScopeKind;
     use clap::{Args, FromArgMatches};
 
     fn request(line: &str) -> Result<Request, String> {
@@ -278,6 +284,9 @@ mod tests {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         check_settings("--scope machine", |settings| settings.scope = Some(ScopeKind::Machine));
         check_settings("--no-reserve", |settings| settings.reserve = Some(false));
+        check_settings("--container-port 5432", |settings| {
+            settings.container_port = Some(Port::known(5432));
+        });
         check_settings("--listen-fd", |settings| settings.listen_fd = Some(true));
         check_settings("-e ADDR=at:{port} -e VITE_PORT -e A=b=c", |settings| {
             let pairs = [("ADDR", "at:{port}"), ("VITE_PORT", "{port}"), ("A", "b=c")];

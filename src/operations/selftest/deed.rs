@@ -312,6 +312,7 @@ fn record(row: Instance, boot: &str) -> Record {
         stop_signal: 15,
         stop_timeout_ms: 0,
         ready_timeout_ms: None,
+        container: None,
         log: None,
     };
     Record { vitals: Vitals::starting(), details }

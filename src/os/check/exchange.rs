@@ -3,7 +3,10 @@
 //! Never blocks: what cannot be done yet is done at the next step.
 
 use super::Verdict;
-use crate::{os::wait_set::Interest, ports::Port};
+use crate::{
+    os::{clock, wait_set::Interest},
+    ports::Port,
+};
 use nix::{
     errno::Errno,
     sys::socket::{
@@ -14,12 +17,16 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, TcpStream},
     os::fd::{AsFd, AsRawFd, BorrowedFd},
+    time::{Duration, Instant},
 };
 
 /// A status line is a few words; who sends more without a line's end does not speak HTTP.
 const STATUS_BYTES_MAX: usize = 1024;
 /// So much of an answer is read and thrown away, lest its server see a broken connection.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// An engine's proxy with nothing behind it closes within a few ms.
+const KEPT_FOR: Duration = Duration::from_millis(100);
+
 /// A connection, and perhaps a question and an answer over it.
 #[derive(Debug)]
 pub(super) struct Exchange {
@@ -28,6 +35,8 @@ pub(super) struct Exchange {
     /// Why 127.0.0.1 did not do, once [::1] is tried.
     refusal: Option<Errno>,
     is_connected: bool,
+    /// A connection that is to be kept for a while, and until when, once it is made.
+    kept: Option<Option<Instant>>,
     /// What an HTTP check asks, and how much of that has been sent.
     request: String,
     sent: usize,
@@ -43,10 +52,21 @@ impl Exchange {
             socket: unconnected(AddressFamily::Inet)?,
             refusal: None,
             is_connected: false,
+            kept: None,
             request,
             sent: 0,
             answer: Vec::new(),
         })
+    }
+
+    /// A connection that has to be neither closed nor reset for a while.
+    pub(super) fn that_lasts(port: Port) -> io::Result<Self> {
+        Ok(Self { kept: Some(None), ..Self::new(port, None)? })
+    }
+
+    /// Until when the connection has to last.
+    pub(super) fn kept_until(&self) -> Option<Instant> {
+        self.kept.flatten()
     }
 
     pub(super) fn interest(&self) -> Interest {
@@ -64,6 +84,17 @@ impl Exchange {
 
     fn exchange(&mut self) -> Result<(), Hindrance> {
         self.connect()?;
+        if let Some(until) = &mut self.kept {
+            let now = clock::now();
+            let until = *until.get_or_insert(now + KEPT_FOR);
+            return match self.socket.peek(&mut [0]) {
+                Ok(0) => Err(Hindrance::Failed("the connection was closed at once".to_owned())),
+                // It speaks first.
+                Ok(_) => Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock && now >= until => Ok(()),
+                Err(error) => Err(broken(error)),
+            };
+        }
         if self.request.is_empty() {
             return Ok(());
         }
@@ -221,6 +252,24 @@ mod tests {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::AddrNotAvailable, "no IPv6"),
             }
         }
+    }
+
+    #[test]
+    fn a_connection_has_to_last_where_a_proxy_may_have_made_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let kind = Kind::Published { port: port_of(&listener) };
+        // Nobody accepts it, and nobody closes it either.
+        assert_eq!(run(kind), Verdict::Passed);
+        drop(listener.accept().unwrap());
+        let server = thread::spawn(move || drop(listener.accept().unwrap()));
+        assert_eq!(run(kind), failed("the connection was closed at once"));
+        server.join().unwrap();
+        let greets = TcpListener::bind("127.0.0.1:0").unwrap();
+        let kind = Kind::Published { port: port_of(&greets) };
+        let server =
+            thread::spawn(move || greets.accept().unwrap().0.write_all(b"220 hello").unwrap());
+        assert_eq!(run(kind), Verdict::Passed);
+        server.join().unwrap();
     }
 
     #[test]

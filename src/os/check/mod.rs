@@ -20,7 +20,7 @@ use std::{
     ffi::{CStr, CString},
     io,
     os::fd::{AsFd, BorrowedFd},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A killed command's end is waited for this long, in commands that have nobody else to reap it.
@@ -31,6 +31,12 @@ const REAP_MAX: Duration = Duration::from_millis(100);
 pub enum Kind<'a> {
     /// Is a connection accepted?
     Tcp {
+        /// On this port of this machine.
+        port: Port,
+    },
+    /// Is a connection accepted, and kept for a while? An engine's proxy accepts with nothing behind it, and
+    /// closes.
+    Published {
         /// On this port of this machine.
         port: Port,
     },
@@ -76,6 +82,7 @@ impl Check {
     pub fn start(kind: Kind<'_>) -> io::Result<Self> {
         Ok(Self(match kind {
             Kind::Tcp { port } => Stage::Exchange(Exchange::new(port, None)?),
+            Kind::Published { port } => Stage::Exchange(Exchange::that_lasts(port)?),
             Kind::Http { port, path } => Stage::Exchange(Exchange::new(port, Some(path))?),
             Kind::Exec { command, environment, directory } => {
                 Stage::Command(Command::start(command, environment, directory)?)
@@ -88,6 +95,14 @@ impl Check {
         match &mut self.0 {
             Stage::Exchange(exchange) => exchange.advance(),
             Stage::Command(command) => command.advance(),
+        }
+    }
+
+    /// When to let it advance though its descriptor is not ready.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.0 {
+            Stage::Exchange(exchange) => exchange.kept_until(),
+            Stage::Command(_) => None,
         }
     }
 
@@ -122,7 +137,8 @@ impl Check {
             }
             set.clear();
             set.add((), &check, check.interest());
-            if set.wait(Some(deadline))?.count() == 0 {
+            let until = check.deadline().map_or(deadline, |until| until.min(deadline));
+            if set.wait(Some(until))?.count() == 0 && clock::now() >= deadline {
                 break;
             }
         }

@@ -26,7 +26,7 @@ use std::{cell::RefCell, process::id as own_pid};
 /// Whoever forks faster than this many sweeps is met again when the next of them ends.
 const SWEEPS_MAX: usize = 8;
 /// Stands for somebody below us whom the kernel would not name just now.
-const NAMELESS: i32 = 0;
+pub(super) const NAMELESS: i32 = 0;
 
 /// The processes of one instance.
 #[derive(Debug, Default)]
@@ -56,8 +56,28 @@ pub(super) enum Reaped {
     Orphan,
     /// Nobody ended: another process was stopped, and may go on.
     Nobody,
-    /// It is the check's command, which is not ours to reap.
-    OfCheck,
+    /// It is one aside, who is not ours to reap.
+    Aside(Pid),
+}
+
+/// A check's command, three questions to an engine, and one about a container at most.
+const ASIDE_MAX: usize = 5;
+
+/// Processes below us that are no part of the instance's tree: they ask how it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Aside([Option<Pid>; ASIDE_MAX]);
+
+impl Aside {
+    /// One more.
+    pub(super) fn add(&mut self, pid: Pid) {
+        if let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
+            *place = Some(pid);
+        }
+    }
+
+    fn has(self, pid: i32) -> bool {
+        self.0.iter().flatten().any(|aside| aside.as_raw() == pid)
+    }
 }
 
 /// Those who are below us now.
@@ -82,8 +102,8 @@ impl Family {
     }
 
     /// Whether the main process was named, and lives.
-    pub(super) fn main_lives(&self, check: Option<Pid>) -> bool {
-        self.main.is_some_and(|main| self.pids(check).contains(&main.pid))
+    pub(super) fn main_lives(&self, aside: Aside) -> bool {
+        self.main.is_some_and(|main| self.pids(aside).contains(&main.pid))
     }
 
     /// The leader's process group, while the leader lives.
@@ -92,17 +112,19 @@ impl Family {
     }
 
     /// The next child that changed, if any. The second answer: whether there are children at all.
-    pub(super) fn reap(&mut self, check: Option<Pid>) -> (Option<Reaped>, bool) {
+    pub(super) fn reap(&mut self, aside: Aside) -> (Option<Reaped>, bool) {
         let looks = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
         let pid = loop {
             match waitid(Id::All, looks | WaitPidFlag::WNOWAIT) {
                 Ok(WaitStatus::StillAlive) => return (None, true),
-                Ok(WaitStatus::Stopped(pid, _)) if check == Some(pid) => {
+                Ok(WaitStatus::Stopped(pid, _)) if aside.has(pid.as_raw()) => {
                     // Nobody asks for this news, and it would come again and again.
                     let _ = waitid(Id::Pid(pid), WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG);
                 }
                 Ok(status) => match status.pid() {
-                    Some(pid) if check == Some(pid) => return (Some(Reaped::OfCheck), true),
+                    Some(pid) if aside.has(pid.as_raw()) => {
+                        return (Some(Reaped::Aside(pid)), true);
+                    }
                     pid => break pid,
                 },
                 Err(Errno::EINTR) => {}
@@ -142,14 +164,14 @@ impl Family {
     }
 
     /// Whether anything of the tree lives.
-    pub(super) fn is_left(&self, check: Option<Pid>) -> bool {
+    pub(super) fn is_left(&self, aside: Aside) -> bool {
         self.leader.is_some()
-            || !self.below(check).map_or(vec![NAMELESS], |all| all.pids()).is_empty()
+            || !self.below(aside).map_or(vec![NAMELESS], |all| all.pids()).is_empty()
     }
 
     /// All of its own processes, the leader first.
-    pub(super) fn pids(&self, check: Option<Pid>) -> Vec<i32> {
-        self.below(check).map_or_else(
+    pub(super) fn pids(&self, aside: Aside) -> Vec<i32> {
+        self.below(aside).map_or_else(
             |_| self.leader.iter().map(|leader| leader.pid).collect(),
             |below| below.own.iter().map(|stat| stat.pid).collect(),
         )
@@ -174,13 +196,8 @@ impl Family {
     }
 
     /// Sends a signal to all, or to all outside the leader's group, and says who is there.
-    pub(super) fn signal_all(
-        &self,
-        signal: Signal,
-        spare_group: bool,
-        check: Option<Pid>,
-    ) -> Vec<i32> {
-        let Ok(below) = self.below(check) else { return vec![NAMELESS] };
+    pub(super) fn signal_all(&self, signal: Signal, spare_group: bool, aside: Aside) -> Vec<i32> {
+        let Ok(below) = self.below(aside) else { return vec![NAMELESS] };
         if let Some(signal) = known(signal) {
             let spared = |stat: &&Stat| !(spare_group && stat.group == self.group);
             below.all().filter(spared).for_each(|stat| send(&stat.identity(), signal));
@@ -189,10 +206,10 @@ impl Family {
     }
 
     /// KILLs all, tells guests to do the same with theirs, and says who was there.
-    pub(super) fn kill_all(&mut self, check: Option<Pid>) -> Vec<i32> {
+    pub(super) fn kill_all(&mut self, aside: Aside) -> Vec<i32> {
         let mut killed: Vec<ProcessIdentity> = Vec::new();
         for _ in 0..SWEEPS_MAX {
-            let Ok(below) = self.below(check) else { return vec![NAMELESS] };
+            let Ok(below) = self.below(aside) else { return vec![NAMELESS] };
             for guest in below.guests.iter().map(Stat::identity) {
                 if !self.urged.contains(&guest) {
                     self.urged.push(guest);
@@ -212,10 +229,10 @@ impl Family {
         killed.iter().map(|process| process.pid).collect()
     }
 
-    fn below(&self, check: Option<Pid>) -> std::io::Result<Below> {
+    fn below(&self, aside: Aside) -> std::io::Result<Below> {
         let guests = RefCell::new(Vec::new());
         let keep_out = |pid: i32| {
-            if check.is_some_and(|check| check.as_raw() == pid) {
+            if aside.has(pid) {
                 return true;
             }
             match tree::supervisor(pid) {

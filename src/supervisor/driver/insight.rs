@@ -1,12 +1,11 @@
 //! What was seen of an instance besides its phase, for those who are told that it is not well.
 
-use super::family::Family;
+use super::family::{Aside, Family};
 use crate::{
     os::listeners::{Owner, SockDiag, owner_among},
     ports::Port,
     supervisor::readiness::PortSight,
 };
-use nix::unistd::Pid;
 
 /// A program that listens in more places than this has its own reasons.
 const ELSEWHERE_MAX: usize = 4;
@@ -25,10 +24,10 @@ pub struct Insight {
 }
 
 /// On which other ports the family listens.
-pub(super) fn elsewhere(own: Port, family: &Family, check: Option<Pid>) -> Vec<(Port, i32)> {
+pub(super) fn elsewhere(own: Port, family: &Family, aside: Aside) -> Vec<(Port, i32)> {
     // A kernel that cannot be asked shows nobody, as with readiness.
     let listening = SockDiag::open().and_then(|mut kernel| kernel.all_listening());
-    let pids = family.pids(check);
+    let pids = family.pids(aside);
     let mut found: Vec<(Port, i32)> = listening
         .unwrap_or_default()
         .into_iter()

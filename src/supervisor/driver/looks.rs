@@ -3,9 +3,10 @@
 //! When to look, and what follows from it, is the machine's business.
 
 use super::{
-    LogCheck, Setup,
-    family::Family,
+    Driver, LogCheck, Setup,
+    family::{Aside, Family},
     insight::{Insight, elsewhere},
+    proof::{Proof, Proved},
     sight::{Seen, Sight},
 };
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     },
 };
 use nix::unistd::Pid;
+use std::{io, os::fd::BorrowedFd, time::Instant};
 
 /// Of a log that grows faster than it is read, so much is read before something else has its turn.
 const LOG_BLOCKS_MAX: usize = 16;
@@ -41,6 +43,8 @@ pub(super) struct Looks<'a> {
     /// What was seen besides.
     pub(super) insight: Insight,
     follow: Option<Follow>,
+    /// Of an instance with containers.
+    proof: Option<Proof<'a>>,
     /// The beginning of a line of output.
     line: Vec<u8>,
 }
@@ -57,6 +61,9 @@ impl<'a> Looks<'a> {
             check: None,
             insight: Insight::default(),
             follow: None,
+            proof: setup
+                .contained
+                .map(|contained| Proof::new(contained, Driver::place(&setup.command), setup.port)),
             line: Vec::new(),
         }
     }
@@ -68,6 +75,7 @@ impl<'a> Looks<'a> {
             self.notify.into_iter().for_each(NotifySocket::forget);
         }
         self.insight = Insight::default();
+        self.proof.iter_mut().for_each(Proof::reset);
         self.line.clear();
         // A log that cannot be followed says nothing, and the instance is late.
         self.follow = self.log.and_then(|log| Follow::start(log.path, 0).ok());
@@ -95,6 +103,17 @@ impl<'a> Looks<'a> {
                 Kind::Tcp { port }
             }
         };
+        if self.proof.is_some() && !matches!(kind, Kind::Exec { .. }) {
+            return match &mut self.proof {
+                // That it has said so was heard.
+                _ if for_readiness && says_so => Some(Finding::Passed),
+                Some(proof) => {
+                    let proved = proof.begin();
+                    self.go_on_from(proved)
+                }
+                None => None,
+            };
+        }
         if !matches!(kind, Kind::Exec { .. }) {
             // Whoever answers, it has to be the instance: another program's answer says nothing of it.
             let (finding, why) = match self.port(family) {
@@ -115,29 +134,71 @@ impl<'a> Looks<'a> {
         }
         match Check::start(kind) {
             Ok(check) => self.check = Some(check),
-            Err(error) => {
-                self.insight.failure = Some(format!("its check cannot be made: {error}"));
-                return Some(Finding::Failed);
-            }
+            Err(error) => return self.cannot_check(&error),
         }
         self.advance(family)
     }
 
-    /// Goes on with the check that was begun. The finding, once there is one.
-    pub(super) fn advance(&mut self, family: &mut Family) -> Option<Finding> {
+    fn cannot_check(&mut self, error: &io::Error) -> Option<Finding> {
+        self.insight.failure = Some(format!("its check cannot be made: {error}"));
+        Some(Finding::Failed)
+    }
+
+    /// A container is asked itself once it is known to be the one that answers.
+    fn go_on_from(&mut self, proved: Proved) -> Option<Finding> {
+        match proved {
+            Proved::Asking => return None,
+            Proved::Healthy => return Some(Finding::Passed),
+            Proved::No(why) => {
+                self.insight.failure = Some(why);
+                return Some(Finding::Failed);
+            }
+            Proved::Yes => {}
+        }
+        let ready = self.ready.clone();
+        let kind = match &ready {
+            ReadyCheck::Http(path) => Kind::Http { port: self.port, path },
+            ReadyCheck::Tcp
+            | ReadyCheck::Exec(_)
+            | ReadyCheck::Log(_)
+            | ReadyCheck::Notify
+            | ReadyCheck::None => Kind::Published { port: self.port },
+        };
+        match Check::start(kind) {
+            Ok(check) => self.check = Some(check),
+            Err(error) => return self.cannot_check(&error),
+        }
+        self.advance_check().map(|(verdict, _)| self.judged(verdict))
+    }
+
+    fn advance_check(&mut self) -> Option<(Verdict, bool)> {
         let verdict = self.check.as_mut()?.advance()?;
         let by_command = self.check.take().is_some_and(|check| check.pid().is_some());
+        Some((verdict, by_command))
+    }
+
+    fn judged(&mut self, verdict: Verdict) -> Finding {
         match verdict {
-            // It may have asked somebody else on the port.
-            Verdict::Passed if by_command && self.port(family) == PortSight::Stranger => {
-                Some(Finding::Stranger)
-            }
-            Verdict::Passed => Some(Finding::Passed),
+            Verdict::Passed => Finding::Passed,
             Verdict::Failed(why) => {
                 self.insight.failure = Some(why);
-                Some(Finding::Failed)
+                Finding::Failed
             }
         }
+    }
+
+    /// Goes on with the check that was begun. The finding, once there is one.
+    pub(super) fn advance(&mut self, family: &mut Family) -> Option<Finding> {
+        if let Some(proved) = self.proof.as_mut().and_then(Proof::advance) {
+            return self.go_on_from(proved);
+        }
+        let (verdict, by_command) = self.advance_check()?;
+        // It may have asked somebody else on the port.
+        let passed = verdict == Verdict::Passed;
+        if passed && by_command && self.port(family) == PortSight::Stranger {
+            return Some(Finding::Stranger);
+        }
+        Some(self.judged(verdict))
     }
 
     /// The check's command has ended.
@@ -150,6 +211,7 @@ impl<'a> Looks<'a> {
 
     /// Forgets the check that was begun.
     pub(super) fn abandon(&mut self) {
+        self.proof.iter_mut().for_each(Proof::abandon);
         if self.check.take().is_some() {
             self.insight.failure = Some("its check took too long".to_owned());
         }
@@ -157,19 +219,23 @@ impl<'a> Looks<'a> {
 
     /// It is late: sees who serves the port, and where else it listens itself.
     pub(super) fn elsewhere(&mut self, family: &mut Family) {
+        if self.proof.is_some() {
+            return;
+        }
         let port = self.port(family);
         self.insight.port = Some(port);
         self.insight.elsewhere = match port {
             PortSight::Own => Vec::new(),
-            PortSight::Unserved | PortSight::Stranger => {
-                elsewhere(self.port, family, self.check_pid())
-            }
+            PortSight::Unserved | PortSight::Stranger => elsewhere(self.port, family, self.aside()),
         };
     }
 
     /// Who serves the port. If it is one of the family, it knows its listener from now on.
     pub(super) fn port(&mut self, family: &mut Family) -> PortSight {
-        match self.sight.look(self.port, family, self.check_pid()) {
+        if let Some(proof) = &self.proof {
+            return if proof.is_proved() { PortSight::Own } else { PortSight::Unserved };
+        }
+        match self.sight.look(self.port, family, self.aside()) {
             Seen::Unserved => PortSight::Unserved,
             Seen::Stranger => PortSight::Stranger,
             Seen::Own(listener) => {
@@ -182,6 +248,24 @@ impl<'a> Looks<'a> {
     /// The check's process, which is no part of the instance's tree.
     pub(super) fn check_pid(&self) -> Option<Pid> {
         self.check.as_ref().and_then(Check::pid)
+    }
+
+    /// Its processes, which are no part of the instance's tree.
+    pub(super) fn aside(&self) -> Aside {
+        let mut aside = Aside::default();
+        let question = self.proof.as_ref().and_then(Proof::pid);
+        self.check_pid().into_iter().chain(question).for_each(|pid| aside.add(pid));
+        aside
+    }
+
+    /// When the check has to be looked at again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.check.as_ref().and_then(Check::deadline)
+    }
+
+    /// The question about a container to wait for.
+    pub(super) fn question(&self) -> Option<BorrowedFd<'_>> {
+        self.proof.as_ref().and_then(Proof::as_fd)
     }
 
     /// The check to wait for.

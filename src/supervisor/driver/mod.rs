@@ -3,9 +3,11 @@
 //! One thread, one blocking wait, and no wake-up while there is nothing to do. What follows from what is the
 //! machine's business; telling people is left to whoever handed in `report`.
 
+mod containers;
 mod family;
 mod insight;
 mod looks;
+mod proof;
 mod sight;
 mod telling;
 #[cfg(test)]
@@ -37,6 +39,8 @@ use crate::{
     ports::Port,
     store::run_dir::Held,
 };
+pub use containers::Contained;
+use containers::Containers;
 use family::{Family, Reaped};
 pub use insight::Insight;
 use looks::Looks;
@@ -73,6 +77,8 @@ pub struct Setup<'a> {
     pub notify: Option<&'a NotifySocket>,
     /// What keeps its output small, where that goes to a log.
     pub keeper: Option<&'a mut Keeper>,
+    /// Its containers, if its command starts some.
+    pub contained: Option<Contained<'a>>,
     /// Is told what is worth a line, and what is known besides.
     pub report: &'a mut dyn FnMut(&Progress, &Insight),
     /// Called once, before the first long rest: to free what is of no more use.
@@ -126,8 +132,10 @@ pub fn supervise<'a>(setup: Setup<'a>, signals: &'a Signals) -> io::Result<Life>
     let mut policy = setup.policy.clone();
     policy.at_terminal = terminal.is_some();
     let (machine, actions) = Machine::start(policy, clock::now());
+    let place = Driver::place(&setup.command);
     let mut driver = Driver {
         looks: Looks::new(&setup),
+        containers: setup.contained.map(|contained| Containers::new(contained, place)),
         setup,
         signals,
         terminal,
@@ -150,6 +158,7 @@ struct Driver<'a> {
     machine: Machine,
     family: Family,
     looks: Looks<'a>,
+    containers: Option<Containers<'a>>,
     /// What has happened and was not stepped yet.
     queue: VecDeque<Event>,
     /// What callers and the record were last told.
@@ -166,6 +175,7 @@ enum Source {
     Signals,
     Call(Call),
     Check,
+    Engine,
     Log,
     Word,
     Growth,
@@ -186,7 +196,7 @@ impl Driver<'_> {
             if let Err(error) = self.wait(&mut set) {
                 // Nothing is left running that nobody watches.
                 self.looks.abandon();
-                self.family.kill_all(None);
+                self.family.kill_all(self.aside());
                 return Err(error);
             }
         }
@@ -200,6 +210,12 @@ impl Driver<'_> {
         if let Some(check) = self.looks.check() {
             set.add(Source::Check, check, check.interest());
         }
+        if let Some(containers) = &self.containers {
+            containers.wait_for(set, Source::Engine);
+            if let Some(question) = self.looks.question() {
+                set.add(Source::Check, question, Interest::Readable);
+            }
+        }
         if let Some(follow) = self.looks.follow() {
             set.add(Source::Log, follow, Interest::Readable);
         }
@@ -212,11 +228,20 @@ impl Driver<'_> {
             Some(Wake::At(moment)) => tend_at = Some(moment),
             None => {}
         }
-        let deadline = [self.machine.deadline(), self.rest_at, tend_at].into_iter().flatten().min();
+        let engine_at = self.containers.as_ref().and_then(Containers::deadline);
+        let look_at = self.looks.deadline();
+        let deadline = [self.machine.deadline(), self.rest_at, tend_at, engine_at, look_at];
+        let deadline = deadline.into_iter().flatten().min();
         for source in set.wait(deadline)? {
             self.take_in(source)?;
         }
         let now = clock::now();
+        if engine_at.is_some_and(|engine_at| engine_at <= now) {
+            self.hear_engine();
+        }
+        if look_at.is_some_and(|look_at| look_at <= now) {
+            self.advance_look();
+        }
         if self.machine.deadline().is_some_and(|deadline| deadline <= now) {
             self.queue.push_back(Event::Tick);
         }
@@ -252,10 +277,8 @@ impl Driver<'_> {
                     }
                 }
             }
-            Source::Check => {
-                let finding = self.looks.advance(&mut self.family);
-                self.queue.extend(finding.map(Event::CheckEnded));
-            }
+            Source::Check => self.advance_look(),
+            Source::Engine => self.hear_engine(),
             Source::Growth => self.tend_log(),
             Source::Log => {
                 if self.looks.read_log() {
@@ -277,7 +300,6 @@ impl Driver<'_> {
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
-            let check = self.looks.check_pid();
             match action {
                 Action::Start => self.start(),
                 Action::StartWithoutReservation => {
@@ -290,27 +312,37 @@ impl Driver<'_> {
                 }
                 Action::AbandonCheck => self.looks.abandon(),
                 Action::LookAtPort => {
-                    let mut sight = self.looks.port(&mut self.family);
-                    // Who has named its main process is alive as long as that is, listening or not.
-                    if sight == PortSight::Unserved && self.family.main_lives(check) {
-                        sight = PortSight::Own;
-                    }
+                    let sight = self.containers_sight().unwrap_or_else(|| self.port_sight());
                     self.queue.push_back(Event::PortSeen(sight));
                 }
                 Action::LookElsewhere => self.looks.elsewhere(&mut self.family),
+                Action::PassOn(signal) if self.pass_on_to_containers(signal) => {}
                 Action::PassOn(signal) => self.family.pass_on(signal),
+                Action::SignalGroup(signal) if self.stop_containers(signal) => {}
                 Action::SignalGroup(signal) => self.family.signal_group(signal),
                 Action::SignalTree { signal, spare_group } => {
-                    let left = self.family.signal_all(signal, spare_group, check);
+                    self.stop_containers(signal);
+                    let left = self.family.signal_all(signal, spare_group, self.aside());
+                    let left = self.with_containers(left);
                     self.queue.push_back(Event::TreeSeen { left });
                 }
                 Action::KillTree => {
-                    let left = self.family.kill_all(check);
+                    self.kill_containers();
+                    let left = self.family.kill_all(self.aside());
+                    let left = self.with_containers(left);
                     self.queue.push_back(Event::TreeSeen { left });
                 }
                 Action::Report(progress) => self.report(&progress),
                 Action::End(outcome) => self.outcome = Some(outcome),
             }
+        }
+    }
+
+    fn port_sight(&mut self) -> PortSight {
+        match self.looks.port(&mut self.family) {
+            // Who has named its main process is alive as long as that is, listening or not.
+            PortSight::Unserved if self.family.main_lives(self.aside()) => PortSight::Own,
+            sight => sight,
         }
     }
 
@@ -320,6 +352,7 @@ impl Driver<'_> {
             |event: &Event| matches!(event, Event::Ended { .. } | Event::OrphanEnded { .. });
         self.queue.retain(|event| !is_end(event));
         self.looks.before_start(self.told.is_none());
+        self.containers.iter_mut().for_each(Containers::before_start);
         let foreground = self.terminal.as_mut().and_then(Terminal::lend);
         let record = self.setup.held.leader_slot();
         let record = record.map(|(file, offset)| Record { file, offset });
@@ -358,12 +391,9 @@ impl Driver<'_> {
     fn reap(&mut self) {
         let mut ended = Vec::new();
         let any_left = loop {
-            match self.family.reap(self.looks.check_pid()) {
+            match self.family.reap(self.aside()) {
                 (None, any_left) => break any_left,
-                (Some(Reaped::OfCheck), _) => {
-                    let finding = self.looks.command_ended(&mut self.family);
-                    self.queue.extend(finding.map(Event::CheckEnded));
-                }
+                (Some(Reaped::Aside(pid)), _) => self.aside_ended(pid),
                 (Some(Reaped::LeaderStopped(signal)), _) => self.suspend(signal),
                 (Some(Reaped::Nobody), _) => {}
                 (Some(other), _) => ended.push(other),
@@ -372,7 +402,7 @@ impl Driver<'_> {
         if ended.is_empty() {
             return;
         }
-        let tree_left = any_left && self.family.is_left(self.looks.check_pid());
+        let tree_left = self.contains() || (any_left && self.family.is_left(self.aside()));
         let mut orphans = false;
         // The leader first: what the end of its listener means depends on it.
         ended.sort_by_key(|reaped| !matches!(reaped, Reaped::Leader(_)));
@@ -380,10 +410,13 @@ impl Driver<'_> {
             let (who, end) = match reaped {
                 Reaped::Leader(end) => {
                     self.take_terminal_back();
+                    if self.leader_left(end) {
+                        continue;
+                    }
                     (Who::Leader, end)
                 }
                 Reaped::Listener(end) => (Who::Listener, end),
-                Reaped::Orphan | Reaped::OfCheck | Reaped::LeaderStopped(_) | Reaped::Nobody => {
+                Reaped::Orphan | Reaped::Aside(_) | Reaped::LeaderStopped(_) | Reaped::Nobody => {
                     orphans = true;
                     continue;
                 }

@@ -3,7 +3,7 @@
 //! No connection is made. A listener whose owner cannot be read counts as our own if it came after the start
 //! of the command: set-uid servers, and a container engine's proxy.
 
-use super::family::Family;
+use super::family::{Aside, Family};
 use crate::{
     os::{
         listeners::{Listener, Owner, SockDiag, find_owner, owner_among},
@@ -13,7 +13,7 @@ use crate::{
     ports::Port,
     registry::ProcessIdentity,
 };
-use nix::{sys::stat::fstat, unistd::Pid};
+use nix::sys::stat::fstat;
 use std::io;
 
 /// What was seen.
@@ -53,13 +53,13 @@ impl Sight {
     }
 
     /// Looks.
-    pub(super) fn look(&mut self, port: Port, family: &Family, check: Option<Pid>) -> Seen {
+    pub(super) fn look(&mut self, port: Port, family: &Family, aside: Aside) -> Seen {
         // A kernel that cannot be asked shows nobody: nothing is claimed to be ready on no evidence.
         let listening = self.listening(port).unwrap_or_default();
         self.foreign.retain(|inode| listening.iter().any(|listener| listener.inode == *inode));
         let mut seen = Seen::Unserved;
         for Listener { inode, .. } in listening {
-            match self.whose(inode, family, check) {
+            match self.whose(inode, family, aside) {
                 Seen::Unserved => {}
                 Seen::Stranger => seen = Seen::Stranger,
                 own @ Seen::Own(_) => return own,
@@ -68,14 +68,14 @@ impl Sight {
         seen
     }
 
-    fn whose(&mut self, inode: u32, family: &Family, check: Option<Pid>) -> Seen {
+    fn whose(&mut self, inode: u32, family: &Family, aside: Aside) -> Seen {
         if self.foreign.contains(&inode) {
             return Seen::Stranger;
         }
         let came_later = !self.earlier.contains(&inode);
         let of_tree = |pid: i32| Seen::Own(process::identify(pid).ok());
         // Parents come first, so of several owners it is the one whose end counts.
-        match owner_among(inode, family.pids(check)) {
+        match owner_among(inode, family.pids(aside)) {
             Owner::Process(pid) => return of_tree(pid),
             Owner::Unreadable if came_later => return Seen::Own(None),
             // The tree has let go of what it was passed.
@@ -84,7 +84,7 @@ impl Sight {
         }
         match find_owner(inode) {
             // It may have been forked while we looked.
-            Some(pid) if family.pids(check).contains(&pid) => of_tree(pid),
+            Some(pid) if family.pids(aside).contains(&pid) => of_tree(pid),
             None if came_later => Seen::Own(None),
             Some(_) | None => {
                 self.foreign.push(inode);

@@ -146,6 +146,7 @@ impl Stagehand {
                 log: marker.map(|_| LogCheck { path: &log_path, says_ready: &says_ready }),
                 notify: None,
                 keeper: None,
+                contained: None,
                 report: &mut |progress, insight| {
                     said.push(word(progress).to_owned());
                     act(Moment { progress, insight, place, store });
@@ -178,6 +179,7 @@ fn word(progress: &Progress) -> &'static str {
         Progress::Restarting { .. } => "restarting",
         Progress::Retrying { .. } => "retrying",
         Progress::Stuck { .. } => "stuck",
+        Progress::EngineSilent { .. } => "silent",
     }
 }
 

@@ -26,7 +26,7 @@ impl Driver<'_> {
     fn hear(&mut self, message: Message) {
         let Message { sender, saying } = message;
         let Some(sender) = sender.filter(|_| !saying.is_empty()) else { return };
-        let family = self.family.pids(self.looks.check_pid());
+        let family = self.family.pids(self.aside());
         if !family.contains(&sender) {
             return;
         }

@@ -106,6 +106,7 @@ impl Scene {
                     Progress::Restarting { .. } => "restarting".to_owned(),
                     Progress::Retrying { .. } => "retrying".to_owned(),
                     Progress::Stuck { pids } => format!("stuck {pids:?}"),
+                    Progress::EngineSilent { .. } => "silent".to_owned(),
                 },
                 Action::End(outcome) => format!("{outcome:?}"),
             };

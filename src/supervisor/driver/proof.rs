@@ -1,0 +1,194 @@
+//! Whether it is this instance's container that is reached by the leased port, and what its image's check says.
+//!
+//! An engine's proxy listens for a container, so whose listener it is says nothing. The file into which the engine
+//! wrote the id, the label, and what the engine says of that container do. Looks are rare: each is a command.
+
+use super::containers::Contained;
+use crate::{
+    container::{
+        engine::{Errand, Place},
+        facts::{self, Facts, Health},
+        sweep::{PATIENCE, Question},
+        whose::Mark,
+    },
+    os::{
+        clock,
+        listeners::{Owner, SockDiag, owner_among},
+        tree,
+    },
+    ports::Port,
+};
+use nix::unistd::Pid;
+use std::{
+    fs,
+    os::fd::{AsFd, BorrowedFd},
+    time::{Duration, Instant},
+};
+
+/// A container that does not run yet is looked at again after this time.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+/// Each further wait is half as long again, up to this.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The proof for one start of the command.
+pub(super) struct Proof<'a> {
+    contained: Contained<'a>,
+    place: Place<'a>,
+    port: Port,
+    errand: Option<(Stage, Errand)>,
+    next_at: Option<Instant>,
+    pause: Duration,
+    is_proved: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Listing,
+    Looking,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Proved {
+    /// Not, and why.
+    No(String),
+    /// The engine is being asked.
+    Asking,
+    /// It is this instance's container, and has to be asked itself how it is.
+    Yes,
+    /// It is, and its image's check says that it is well.
+    Healthy,
+}
+
+impl<'a> Proof<'a> {
+    pub(super) fn new(contained: Contained<'a>, place: Place<'a>, port: Port) -> Self {
+        let (errand, next_at, pause) = (None, None, PAUSE_FIRST);
+        Self { contained, place, port, errand, next_at, pause, is_proved: false }
+    }
+
+    /// The command is started anew, with another container.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new(self.contained, self.place, self.port);
+    }
+
+    pub(super) fn is_proved(&self) -> bool {
+        self.is_proved
+    }
+
+    /// The question's process.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        self.errand.as_ref().map(|(_, errand)| errand.pid())
+    }
+
+    /// The question, to be waited for.
+    pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.errand.as_ref().map(|(_, errand)| errand.as_fd())
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn abandon(&mut self) {
+        self.errand = None;
+    }
+
+    /// Begins to look, or knows already.
+    pub(super) fn begin(&mut self) -> Proved {
+        if self.is_proved {
+            return Proved::Yes;
+        }
+        let now = clock::now();
+        if self.next_at.is_some_and(|at| now < at) {
+            return Proved::No("its container is not ready".to_owned());
+        }
+        let whose = self.contained.whose;
+        let (stage, words) = match &whose.mark {
+            Mark::Project(_) => (Stage::Listing, whose.list()),
+            Mark::Label(_) => {
+                let id = fs::read_to_string(&whose.cidfile).unwrap_or_default();
+                let id = id.trim();
+                if id.is_empty() {
+                    return Proved::No("its container is not there yet".to_owned());
+                }
+                (Stage::Looking, whose.ask(&["container", "inspect", id], &[]))
+            }
+        };
+        self.ask(stage, words)
+    }
+
+    fn ask(&mut self, stage: Stage, words: Vec<String>) -> Proved {
+        match Errand::start(&Question { words, patience: PATIENCE }, self.place) {
+            Ok(errand) => {
+                self.errand = Some((stage, errand));
+                Proved::Asking
+            }
+            Err(error) => self.not_yet(format!("its engine cannot be asked: {error}")),
+        }
+    }
+
+    /// Goes on. Nothing, if nothing was asked.
+    pub(super) fn advance(&mut self) -> Option<Proved> {
+        let (stage, errand) = self.errand.as_mut()?;
+        let stage = *stage;
+        let Some(answer) = errand.advance(clock::now()) else { return Some(Proved::Asking) };
+        self.errand = None;
+        let whose = self.contained.whose;
+        if stage == Stage::Listing {
+            let ids: Vec<String> = answer.out.split_whitespace().map(str::to_owned).collect();
+            if ids.is_empty() {
+                return Some(self.not_yet("its containers are not there yet".to_owned()));
+            }
+            return Some(self.ask(Stage::Looking, whose.ask(&["container", "inspect"], &ids)));
+        }
+        let Some(found) = facts::parse(&answer.out).filter(|found| !found.is_empty()) else {
+            let why = answer.complaint.lines().last().unwrap_or("it said nothing").to_owned();
+            return Some(self.not_yet(format!("{} does not know: {why}", whose.engine_name())));
+        };
+        Some(self.judge(&found))
+    }
+
+    fn judge(&mut self, found: &[Facts]) -> Proved {
+        if !found.iter().any(|one| one.is_running) {
+            return self.not_yet("its container does not run".to_owned());
+        }
+        let running = || found.iter().filter(|one| one.is_running);
+        let reached = running().find(|one| one.host_ports.contains(&self.port));
+        let reached = reached.or_else(|| {
+            running().filter(|one| one.has_host_network).find(|one| serves(one, self.port))
+        });
+        let Some(reached) = reached else {
+            let why = format!("its container does not publish port {}", self.port);
+            return self.not_yet(why);
+        };
+        match reached.health.filter(|_| self.contained.by_health) {
+            Some(Health::Starting) => self.not_yet("its image's health check runs".to_owned()),
+            Some(Health::Unhealthy) => {
+                self.not_yet("its image's health check says that it is unhealthy".to_owned())
+            }
+            Some(Health::Healthy) => {
+                self.is_proved = true;
+                Proved::Healthy
+            }
+            None => {
+                self.is_proved = true;
+                Proved::Yes
+            }
+        }
+    }
+
+    fn not_yet(&mut self, why: String) -> Proved {
+        self.next_at = Some(clock::now() + self.pause);
+        self.pause = (self.pause * 3 / 2).min(PAUSE_MAX);
+        Proved::No(why)
+    }
+}
+
+/// Whether a container with the machine's own network listens on the port itself.
+fn serves(container: &Facts, port: Port) -> bool {
+    let Some(pid) = container.pid else { return false };
+    let listening = SockDiag::open().and_then(|mut kernel| kernel.listening_on(port));
+    let below = tree::descendants(pid, &|_| false).unwrap_or_default();
+    let pids: Vec<i32> = below.iter().map(|stat| stat.pid).chain([pid]).collect();
+    listening.unwrap_or_default().iter().any(|listener| {
+        // Where it may not be looked into processes, the engine's word has to do.
+        owner_among(listener.inode, pids.iter().copied()) != Owner::NotThere
+    })
+}
