@@ -5,6 +5,7 @@
 
 mod dice;
 mod disk;
+mod engine;
 mod patience;
 mod port_block;
 mod processes;
@@ -21,6 +22,7 @@ mod clock;
 mod commands;
 mod completing;
 mod configuring;
+mod containers;
 mod crash;
 mod descriptors;
 mod detached;

@@ -28,6 +28,7 @@ pub(crate) struct Sandbox {
     folder: TempDir,
     root: PathBuf,
     ports: PortBlock,
+    variables: RefCell<Vec<(String, String)>>,
     started: RefCell<Vec<Rc<Running>>>,
 }
 
@@ -60,7 +61,8 @@ impl Sandbox {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("our folder");
         let root = folder.path().canonicalize().expect("the folder is there");
         let ports = PortBlock::claim();
-        let sandbox = Self { folder, root, ports, started: RefCell::default() };
+        let (variables, started) = Default::default();
+        let sandbox = Self { folder, root, ports, variables, started };
         for place in [sandbox.project(), sandbox.home(), sandbox.root.join("output")] {
             fs::create_dir(place).expect("the sandbox can be written");
         }
@@ -127,9 +129,15 @@ impl Sandbox {
             .env("HOME", self.home())
             .env("LANG", "C.UTF-8")
             .env("STYXY_STATE_DIR", self.state())
+            .envs(self.variables.borrow().iter().cloned())
             .current_dir(self.project())
             .stdin(Stdio::null());
         command
+    }
+
+    /// From now on, every command of this sandbox has that variable.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        self.variables.borrow_mut().push((name.to_owned(), value.to_owned()));
     }
 
     /// A styxy command, not yet started. Words are split as a shell does, with single quotes.
