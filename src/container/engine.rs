@@ -5,7 +5,7 @@
 use super::sweep::{Answer, Found, Next, Question, Sweep};
 use super::{
     sweep::Aim,
-    whose::{self, Whose},
+    whose::{self, Mark, Whose},
 };
 use crate::os::{
     clock, signals,
@@ -160,6 +160,13 @@ fn read(file: &mut File) -> String {
     // What cannot be read was not said.
     let read = file.rewind().and_then(|()| file.take(ANSWER_SIZE_MAX).read_to_end(&mut bytes));
     read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether the engine was asked to make a container and has not said that it has. It may go on with that when its
+/// command line was killed, and nothing is listed meanwhile.
+pub fn is_being_made(whose: &Whose) -> bool {
+    let is_one = matches!(whose.mark, Mark::Label(_));
+    is_one && std::fs::metadata(&whose.cidfile).is_ok_and(|file| file.len() == 0)
 }
 
 /// Asks, and waits for the answer. For commands that supervise nobody.

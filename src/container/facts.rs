@@ -24,8 +24,8 @@ pub struct Facts {
     pub pid: Option<i32>,
     /// What its image's own check says.
     pub health: Option<Health>,
-    /// Ports of this machine by which it is reached.
-    pub host_ports: Vec<Port>,
+    /// Ports of this machine by which it is reached, and its own behind them.
+    pub published: Vec<(Port, Port)>,
     /// It has the machine's own network, and nothing to publish.
     pub has_host_network: bool,
 }
@@ -69,7 +69,7 @@ fn of_one(told: &Value) -> Option<Facts> {
         exit_code: code.filter(|_| !is_running && !never_ran),
         pid,
         health: health(state),
-        host_ports: host_ports(&told["NetworkSettings"]["Ports"]),
+        published: published(&told["NetworkSettings"]["Ports"]),
         has_host_network: host["NetworkMode"] == "host",
     })
 }
@@ -86,12 +86,15 @@ fn health(state: &Value) -> Option<Health> {
 }
 
 /// The `HostPort` of `{"80/tcp": [{"HostIp": …, "HostPort": "8080"}], "81/tcp": null}`; of TCP alone.
-fn host_ports(told: &Value) -> Vec<Port> {
-    let published = told.as_object().into_iter().flatten();
-    let tcp = published.filter(|(inside, _)| !inside.ends_with("/udp"));
-    let bindings = tcp.filter_map(|(_, bindings)| bindings.as_array()).flatten();
-    let mut ports: Vec<Port> =
-        bindings.filter_map(|binding| binding["HostPort"].as_str()?.parse().ok()).collect();
+fn published(told: &Value) -> Vec<(Port, Port)> {
+    let mut ports = Vec::new();
+    for (inside, bindings) in told.as_object().into_iter().flatten() {
+        let tcp = inside.strip_suffix("/tcp").and_then(|port| port.parse::<Port>().ok());
+        for binding in bindings.as_array().into_iter().flatten() {
+            let host = binding["HostPort"].as_str().and_then(|port| port.parse().ok());
+            ports.extend(host.zip(tcp));
+        }
+    }
     ports.sort_unstable();
     ports.dedup();
     ports
@@ -116,7 +119,7 @@ mod tests {
             removes_itself: true,
             pid: Some(8279),
             health: Some(Health::Starting),
-            host_ports: vec![Port::known(3000)],
+            published: vec![(Port::known(3000), Port::known(80))],
             ..Facts::default()
         };
         assert_eq!(parse(text), Some(vec![expected]));

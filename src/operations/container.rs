@@ -29,6 +29,11 @@ const KILL_ROUNDS_MAX: usize = 10;
 /// The wait between two such looks.
 const KILL_WAIT: Duration = Duration::from_millis(200);
 
+/// An engine goes on making a container whose command line was killed; so often it is looked whether it has.
+const MAKING_LOOKS_MAX: usize = 20;
+/// The wait between two such looks.
+const MAKING_WAIT: Duration = Duration::from_millis(100);
+
 /// A container, as JSON has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerView {
@@ -121,15 +126,25 @@ impl Host {
             Mark::Label(_) => None,
             Mark::Project(_) => CString::new(record.details.cwd.clone()).ok(),
         };
+        let pause = |time: Duration| {
+            // Nothing tells when the engine is done.
+            let _ = WaitSet::<()>::new().wait(Some(clock::now() + time)).map(drop);
+        };
         let mut found = engine::sweep(whose, Aim::Stop { grace }, directory.as_deref());
+        for _ in 0..MAKING_LOOKS_MAX {
+            if found != (Found::Gone { code: None }) || !engine::is_being_made(whose) {
+                break;
+            }
+            pause(MAKING_WAIT);
+            found = engine::sweep(whose, Aim::Stop { grace }, directory.as_deref());
+        }
         for _ in 0..KILL_ROUNDS_MAX {
             if !matches!(found, Found::Left { .. }) {
                 break;
             }
             found = engine::sweep(whose, Aim::Kill, directory.as_deref());
             if matches!(found, Found::Left { .. }) {
-                // Nothing tells when the engine has removed it.
-                let _ = WaitSet::<()>::new().wait(Some(clock::now() + KILL_WAIT)).map(drop);
+                pause(KILL_WAIT);
             }
         }
         let engine = whose.engine_name().to_owned();

@@ -14,6 +14,7 @@ pub mod file_system;
 pub mod fork;
 #[cfg(test)]
 pub(crate) mod forked;
+pub mod inside;
 pub mod interrupts;
 pub mod kernel;
 pub mod leftovers;

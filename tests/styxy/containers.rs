@@ -299,10 +299,12 @@ fn a_living_supervisor_finds_the_truth_when_its_engine_is_back() {
         docker.display()
     );
     let running = sandbox.start(&words);
-    let instance = sandbox.wait_until_ready("web", "pg");
+    running.ready();
+    let watched = || sandbox.instance("web", "pg").filter(|one| one["pid"].is_i64());
+    let instance = until("the pid of `docker wait`", watched, || running.story());
     fs::write(&down, "").expect("our own folder");
     // The engine's command line that waits for the container's end goes down with its engine.
-    let waiter = instance["pid"].as_i64().expect("the pid of `docker wait`");
+    let waiter = instance["pid"].as_i64().expect("it was seen just now");
     processes::signal(i32::try_from(waiter).expect("a pid"), Signal::SIGKILL);
     running.says(&["unknown", "Cannot connect"]);
     assert!(running.is_running());

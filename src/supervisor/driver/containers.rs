@@ -6,7 +6,7 @@
 use super::{Driver, family::Aside};
 use crate::{
     container::{
-        engine::{Errand, Place},
+        engine::{self, Errand, Place},
         sweep::{Aim, Answer, Found, Next, Sweep},
         whose::{Mark, Whose},
     },
@@ -33,6 +33,10 @@ const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// That its container has ended was seen; the engine's own word, which has the exit code, may be later.
 const WORD_PATIENCE: Duration = Duration::from_secs(2);
+/// An engine goes on making a container whose command line was killed; so often it is looked whether it has.
+const MAKING_LOOKS_MAX: u32 = 20;
+/// The wait between two such looks.
+const MAKING_PAUSE: Duration = Duration::from_millis(100);
 /// What an end is told as when nobody knows the code: styxy failed to find out.
 const CODE_UNKNOWN: i32 = 125;
 
@@ -67,6 +71,7 @@ pub(super) struct Containers<'a> {
     logs: Option<Errand>,
     /// That the engine is silent has been said.
     said_silent: bool,
+    making_looks: u32,
 }
 
 /// What was seen of them last.
@@ -103,6 +108,7 @@ impl<'a> Containers<'a> {
             word_until: None,
             logs: None,
             said_silent: false,
+            making_looks: 0,
         }
     }
 
@@ -126,7 +132,7 @@ impl<'a> Containers<'a> {
 
     /// Whether something may be left, as far as is known.
     pub(super) fn may_be_left(&self) -> bool {
-        self.sight != Sight::Gone
+        self.sight != Sight::Gone || self.ending.is_some()
     }
 
     /// What is to be waited for.
@@ -394,6 +400,15 @@ impl Driver<'_> {
         }
         if containers.word.is_some() {
             containers.word_until.get_or_insert(clock::now() + WORD_PATIENCE);
+            return;
+        }
+        if code.is_none()
+            && containers.making_looks < MAKING_LOOKS_MAX
+            && engine::is_being_made(containers.contained.whose)
+        {
+            containers.making_looks += 1;
+            containers.sight = Sight::Unseen;
+            containers.again_at = Some(clock::now() + MAKING_PAUSE);
             return;
         }
         containers.sight = Sight::Gone;

@@ -164,6 +164,11 @@ impl<'a> Looks<'a> {
             | ReadyCheck::Notify
             | ReadyCheck::None => Kind::Published { port: self.port },
         };
+        let silent = self.proof.as_ref().and_then(Proof::is_silent);
+        if let (Some(why), Kind::Published { .. }) = (silent, kind) {
+            self.insight.failure = Some(why);
+            return Some(Finding::Failed);
+        }
         match Check::start(kind) {
             Ok(check) => self.check = Some(check),
             Err(error) => return self.cannot_check(&error),

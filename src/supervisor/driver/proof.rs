@@ -12,7 +12,7 @@ use crate::{
         whose::Mark,
     },
     os::{
-        clock,
+        clock, inside,
         listeners::{Owner, SockDiag, owner_among},
         tree,
     },
@@ -38,7 +38,16 @@ pub(super) struct Proof<'a> {
     errand: Option<(Stage, Errand)>,
     next_at: Option<Instant>,
     pause: Duration,
-    is_proved: bool,
+    proved: Option<Behind>,
+}
+
+/// What is behind the leased port.
+#[derive(Debug, Clone)]
+struct Behind {
+    id: String,
+    pid: Option<i32>,
+    /// The container's own port; none where it has the machine's network.
+    inside: Option<Port>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +72,7 @@ pub(super) enum Proved {
 impl<'a> Proof<'a> {
     pub(super) fn new(contained: Contained<'a>, place: Place<'a>, port: Port) -> Self {
         let (errand, next_at, pause) = (None, None, PAUSE_FIRST);
-        Self { contained, place, port, errand, next_at, pause, is_proved: false }
+        Self { contained, place, port, errand, next_at, pause, proved: None }
     }
 
     /// The command is started anew, with another container.
@@ -72,7 +81,16 @@ impl<'a> Proof<'a> {
     }
 
     pub(super) fn is_proved(&self) -> bool {
-        self.is_proved
+        self.proved.is_some()
+    }
+
+    /// Why a connection through the engine's proxy would prove nothing: it is made, and kept for a second,
+    /// while the container's network comes up and nobody listens in there.
+    pub(super) fn is_silent(&self) -> Option<String> {
+        let Behind { id, pid, inside } = self.proved.as_ref()?;
+        let inside = (*inside)?;
+        let listens = inside::listens((*pid)?, id, inside)?;
+        (!listens).then(|| format!("nothing listens on {inside} inside its container"))
     }
 
     /// The question's process.
@@ -92,7 +110,7 @@ impl<'a> Proof<'a> {
 
     /// Begins to look, or knows already.
     pub(super) fn begin(&mut self) -> Proved {
-        if self.is_proved {
+        if self.proved.is_some() {
             return Proved::Yes;
         }
         let now = clock::now();
@@ -149,8 +167,12 @@ impl<'a> Proof<'a> {
         if !found.iter().any(|one| one.is_running) {
             return self.not_yet("its container does not run".to_owned());
         }
+        let inside = |one: &Facts| {
+            let published = one.published.iter().find(|(host, _)| *host == self.port);
+            published.map(|(_, inside)| *inside)
+        };
         let running = || found.iter().filter(|one| one.is_running);
-        let reached = running().find(|one| one.host_ports.contains(&self.port));
+        let reached = running().find(|one| inside(one).is_some());
         let reached = reached.or_else(|| {
             running().filter(|one| one.has_host_network).find(|one| serves(one, self.port))
         });
@@ -158,17 +180,19 @@ impl<'a> Proof<'a> {
             let why = format!("its container does not publish port {}", self.port);
             return self.not_yet(why);
         };
+        let (id, pid, inside) = (reached.id.clone(), reached.pid, inside(reached));
+        let behind = Behind { id, pid, inside };
         match reached.health.filter(|_| self.contained.by_health) {
             Some(Health::Starting) => self.not_yet("its image's health check runs".to_owned()),
             Some(Health::Unhealthy) => {
                 self.not_yet("its image's health check says that it is unhealthy".to_owned())
             }
             Some(Health::Healthy) => {
-                self.is_proved = true;
+                self.proved = Some(behind);
                 Proved::Healthy
             }
             None => {
-                self.is_proved = true;
+                self.proved = Some(behind);
                 Proved::Yes
             }
         }
