@@ -19,8 +19,8 @@ const HINT: Style = AnsiColor::Cyan.on_default();
 
 /// Tell what is wrong on this machine, and what to do about it
 ///
-/// Looks at the configuration, the state directory and its disk, the kernel, the ranges, and every
-/// lease. Changes nothing. Ends with 1 when a person has to do something: for each error and warning,
+/// Looks at the configuration, the state directory and its disk, the kernel, the ranges, every lease,
+/// and asks each container engine that is installed. Changes nothing. Ends with 1 when a person has to do something: for each error and warning,
 /// not for what is only good to know.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {}

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::{io::IsTerminal, time::Duration};
 
+/// An id is as long as engines show it.
+const ID_SHOWN: usize = 12;
 /// Clears the screen, once: what is drawn afterwards replaces it line by line, and nothing flickers.
 const CLEAR: &str = "\u{1b}[2J";
 /// To the upper left corner.
@@ -130,16 +132,37 @@ enum Links {
 fn shown(instances: &[View], now: Timestamp, links: Links) -> String {
     let head = ["NAME", "PORT", "PHASE", "AGE", "CPU", "MEMORY", "RESTARTS", "PID"];
     let rows = instances.iter().map(|view| row(view, now));
-    match links {
-        Links::LeftOut => output::table(head, rows),
-        Links::Shown => {
-            let [a, b, c, d, e, f, g, h] = head;
+    let [a, b, c, d, e, f, g, h] = head;
+    let contained = instances.iter().any(|view| view.container.is_some());
+    match (links, contained) {
+        (Links::LeftOut, false) => output::table(head, rows),
+        (Links::Shown, false) => {
             let rows = rows
                 .zip(instances)
                 .map(|([a, b, c, d, e, f, g, h], view)| [a, b, c, d, e, f, g, h, view.url.clone()]);
             output::table([a, b, c, d, e, f, g, h, "URL"], rows)
         }
+        (Links::LeftOut, true) => {
+            let rows = rows
+                .zip(instances)
+                .map(|([a, b, c, d, e, f, g, h], view)| [a, b, c, d, e, f, g, h, container(view)]);
+            output::table([a, b, c, d, e, f, g, h, "CONTAINER"], rows)
+        }
+        (Links::Shown, true) => {
+            let rows = rows.zip(instances).map(|([a, b, c, d, e, f, g, h], view)| {
+                [a, b, c, d, e, f, g, h, container(view), view.url.clone()]
+            });
+            output::table([a, b, c, d, e, f, g, h, "CONTAINER", "URL"], rows)
+        }
     }
+}
+
+/// `docker 4f37ec50f0a8 postgres:17`, as far as it is known.
+fn container(view: &View) -> String {
+    let Some(container) = &view.container else { return output::or_none(None::<String>) };
+    let id = container.id.as_ref().map(|id| id.chars().take(ID_SHOWN).collect::<String>());
+    let words = [Some(container.engine.clone()), id, container.image.clone()];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn row(view: &View, now: Timestamp) -> [String; 8] {
@@ -193,7 +216,7 @@ fn age(view: &View, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ports::Port, registry::Phase};
+    use crate::{operations::view::ContainerView, ports::Port, registry::Phase};
 
     fn view(id: &str) -> View {
         View {
@@ -238,6 +261,26 @@ mod tests {
         );
         let narrow = "dev/web@shop  3000     ready     12m  12%  50 MiB  2         4121\n";
         assert!(plain(Links::LeftOut).contains(narrow));
+    }
+
+    #[test]
+    fn containers_have_a_column_where_there_are_some() {
+        let now = "2026-11-22T01:12:30Z".parse().unwrap();
+        let mut pg = view("pg");
+        pg.container = Some(ContainerView {
+            engine: "docker".to_owned(),
+            id: Some("4f37ec50f0a83aca64465fb6a22b552f".to_owned()),
+            name: None,
+            image: Some("postgres:17".to_owned()),
+        });
+        let views = [view("web"), pg];
+        let plain = anstream::adapter::strip_str(&shown(&views, now, Links::LeftOut)).to_string();
+        assert_eq!(
+            plain,
+            "NAME          PORT  PHASE  AGE  CPU  MEMORY  RESTARTS  PID   CONTAINER\n\
+             dev/web@shop  3000  ready  12m  12%  50 MiB  2         4121  -\n\
+             dev/pg@shop   3000  ready  12m  12%  50 MiB  2         4121  docker 4f37ec50f0a8 postgres:17\n"
+        );
     }
 
     #[test]

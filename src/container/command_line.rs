@@ -9,7 +9,7 @@ use super::flags::{
 };
 
 /// The engines whose `run` is known.
-const ENGINES: [&str; 3] = ["docker", "podman", "nerdctl"];
+pub const ENGINES: [&str; 3] = ["docker", "podman", "nerdctl"];
 
 /// What `run` was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

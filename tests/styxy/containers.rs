@@ -45,7 +45,8 @@ fn a_container_is_published_on_the_leased_port_shown_and_stopped() {
     assert_eq!((&container["engine"], &container["image"]), (&"docker".into(), &IMAGE.into()));
     let id = container["id"].as_str().expect("it has an id");
     assert_eq!(engine.docker(&["container", "inspect", "-f", "{{.State.Running}}", id]), "true");
-    sandbox.run("list").code(0);
+    let table = sandbox.run("list").stdout;
+    assert!(table.contains(&format!("docker {} {IMAGE}", &id[..12])), "{table}");
     sandbox.run("stop pg").code(0);
     running.wait();
     assert_eq!(engine.states(&lock_id(&instance)), [""; 0]);
@@ -315,4 +316,72 @@ fn a_living_supervisor_finds_the_truth_when_its_engine_is_back() {
     sandbox.run("stop pg").code(0);
     running.wait();
     assert_eq!(engine.states(&lock_id(&instance)), [""; 0]);
+}
+
+/// A project of two containers, named by what is unique to this sandbox.
+fn compose(sandbox: &Sandbox) -> String {
+    let text = format!(
+        "version: '3'\nservices:\n  \
+         web: {{image: {IMAGE}, init: true, command: '{SERVER}', ports: ['127.0.0.1:${{PORT_WEB}}:80']}}\n  \
+         db: {{image: {IMAGE}, init: true, command: '{SERVER}', ports: ['127.0.0.1:${{PORT_DB}}:80']}}\n"
+    );
+    fs::write(sandbox.file("docker-compose.yml"), text).expect("the sandbox can be written");
+    format!("styxy{}", sandbox.port(0))
+}
+
+fn of_project(engine: &Engine, project: &str) -> usize {
+    let filter = format!("label=com.docker.compose.project={project}");
+    engine.docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines().count()
+}
+
+#[test]
+fn a_project_of_compose_gets_its_ports_and_goes_down() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    let project = compose(&sandbox);
+    let other = bystander(engine);
+    for up in ["up", "up -d"] {
+        let words = format!("run -t web -i pg --ports web,db -- docker-compose -p {project} {up}");
+        let running = sandbox.start(&words);
+        let instance = sandbox.wait_until_ready("web", "pg");
+        for port in ["web", "db"] {
+            let port = u16::try_from(instance["ports"][port].as_u64().expect("a port"));
+            let port = port.expect("a port");
+            until_true("its page", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+            assert_eq!(ask(port, "/").trim(), "hello");
+        }
+        sandbox.run("stop pg").code(0);
+        running.wait();
+        assert_eq!(of_project(engine, &project), 0, "{up}");
+    }
+    assert_eq!(
+        engine.docker(&["container", "inspect", "-f", "{{.State.Running}}", &other]),
+        "true"
+    );
+    engine.docker(&["rm", "--force", &other]);
+}
+
+#[test]
+fn a_project_that_a_crash_left_goes_down_with_cleanup_from_anywhere() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    let project = compose(&sandbox);
+    let words = format!("run -t web -i pg --ports web,db -- docker-compose -p {project} up");
+    let running = sandbox.start(&words);
+    sandbox.wait_until_ready("web", "pg");
+    crash(&sandbox);
+    running.wait();
+    assert_eq!(of_project(engine, &project), 2);
+    sandbox.run_in(&sandbox.folder("elsewhere"), "cleanup").code(0);
+    assert_eq!(of_project(engine, &project), 0);
+}
+
+#[test]
+fn doctor_says_whether_the_engine_can_be_reached() {
+    let sandbox = engine().sandbox();
+    let told = sandbox.run("doctor").stdout;
+    assert!(told.contains("docker can be reached"), "{told}");
+    sandbox.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let told = sandbox.run("doctor").stdout;
+    assert!(told.contains("docker is installed, and cannot be reached"), "{told}");
 }

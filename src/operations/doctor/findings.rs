@@ -2,7 +2,10 @@
 //!
 //! Pure. Looking at the machine is `doctor`'s own business; the state directory has a file of its own.
 
-use super::state_directory::{self, Directory};
+use super::{
+    engines::Reached,
+    state_directory::{self, Directory},
+};
 use crate::ports::{Port, Range};
 use serde::Serialize;
 
@@ -62,6 +65,8 @@ pub(super) struct Facts {
     pub(super) ports: Ports,
     /// Every lease.
     pub(super) leases: Vec<Leased>,
+    /// The container engines whose command lines are there.
+    pub(super) engines: Vec<Reached>,
     /// Run files that belong to no lease and to nobody alive.
     pub(super) litter: usize,
 }
@@ -134,6 +139,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     found.extend(of_ports(&facts.ports));
     found.extend(facts.leases.iter().flat_map(of_lease));
     found.extend(of_stale(&facts.leases));
+    found.extend(facts.engines.iter().map(of_engine));
     if facts.litter > 0 {
         found.push(Finding::new(
             Level::Info,
@@ -225,6 +231,19 @@ fn of_lease(lease: &Leased) -> Vec<Finding> {
         .collect();
     match state {
         LeaseState::Alive | LeaseState::Stale => {}
+        LeaseState::Leftovers(left) if left.is_empty() => found.push(Finding::new(
+            Level::Warning,
+            format!(
+                "the supervisor of {name} was killed, and its container may live on; port {port} \
+                 stays taken"
+            ),
+            "`styxy cleanup` stops it; so does the next run of it",
+        )),
+        LeaseState::Stuck(left) if left.is_empty() => found.push(Finding::new(
+            Level::Error,
+            format!("the container of {name} could not be ended, or its engine did not say so; port {port} stays taken"),
+            "see to the engine, then `styxy cleanup`",
+        )),
         LeaseState::Leftovers(left) => found.push(Finding::new(
             Level::Warning,
             format!(
@@ -255,6 +274,29 @@ fn of_stale(leases: &[Leased]) -> Option<Finding> {
             "the next command that leases a port collects them; so does `styxy cleanup`",
         )
     })
+}
+
+/// An engine that answers is good to know; one that does not is only a fault where an instance needs it.
+fn of_engine(reached: &Reached) -> Finding {
+    let Reached { engine, silence, instances } = reached;
+    match silence {
+        None => {
+            Finding { level: Level::Info, message: format!("{engine} can be reached"), hint: None }
+        }
+        Some(why) if instances.is_empty() => Finding {
+            level: Level::Info,
+            message: format!("{engine} is installed, and cannot be reached: {why}"),
+            hint: None,
+        },
+        Some(why) => Finding::new(
+            Level::Error,
+            format!(
+                "{engine} cannot be reached, so it is unknown how the containers of {} are: {why}",
+                listed(instances)
+            ),
+            format!("start {engine}, or say where it is as when they were started"),
+        ),
+    }
 }
 
 /// The first few, and how many more there are.
@@ -291,6 +333,22 @@ mod tests {
     fn a_healthy_machine_is_told_nothing() {
         check(&Facts::default(), Level::Info, &[]);
         check(&lease(LeaseState::Alive, &[]), Level::Info, &[]);
+    }
+
+    #[test]
+    fn an_engine_is_told_and_is_a_fault_only_where_it_is_needed() {
+        let engine = |silence: Option<&str>, instances: &[&str]| Facts {
+            engines: vec![Reached {
+                engine: "docker".to_owned(),
+                silence: silence.map(str::to_owned),
+                instances: instances.iter().map(|&name| name.to_owned()).collect(),
+            }],
+            ..Facts::default()
+        };
+        check(&engine(None, &["database/pg"]), Level::Info, &["docker can be reached"]);
+        check(&engine(Some("no daemon"), &[]), Level::Info, &["cannot be reached: no daemon"]);
+        let texts = ["docker cannot be reached", "database/pg", "no daemon"];
+        check(&engine(Some("no daemon"), &["database/pg"]), Level::Error, &texts);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Looking is done here; what follows from what is seen stands in `findings` and `state_directory`.
 
+mod engines;
 mod findings;
 mod state_directory;
 
@@ -30,9 +31,6 @@ use std::{cell::RefCell, path::Path};
 /// What of the state directory is looked at, beside itself.
 const ENTRIES: [&str; 7] =
     ["state.json", "state.json.spare", "state.lock", "ranges.json", "audit.jsonl", "run", "logs"];
-/// Who proxies a published port for a container is the engine, and no part of its command's tree.
-const ENGINES: [&str; 3] = ["docker", "podman", "nerdctl"];
-
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]
 pub struct Diagnosis {
@@ -61,10 +59,16 @@ pub fn examine() -> Diagnosis {
         dirs::state_directory(&|name| std::env::var_os(name)).ok().map(|path| directory(&path));
     match Host::with_config(config) {
         Ok(host) => match host.read(&tell) {
-            Ok(registry) => host.look(&registry, &mut facts),
+            Ok(registry) => {
+                host.look(&registry, &mut facts);
+                facts.engines = engines::reached(Some((&host, &registry)));
+            }
             Err(error) => facts.troubles.push(trouble(error)),
         },
         Err(error) => facts.troubles.push(trouble(error)),
+    }
+    if facts.engines.is_empty() {
+        facts.engines = engines::reached(None);
     }
     facts.notices = notices.into_inner();
     Diagnosis { findings: findings(&facts) }
@@ -149,9 +153,8 @@ impl Host {
             // What serves a reserved port is nobody's business.
             Holder::Supervisor | Holder::Reserved(_) => return None,
         };
-        let program = record.details.command.first().map(Path::new);
-        let program = program.and_then(Path::file_name).unwrap_or_default();
-        if ENGINES.iter().any(|engine| program == *engine) {
+        if record.details.container.is_some() {
+            // Who proxies a published port for a container is the engine, and no part of its command's tree.
             return None;
         }
         let supervisor = record.details.supervisor.pid;
