@@ -41,6 +41,8 @@ pub(super) struct Family {
     group: i32,
     /// Guests that have been told to KILL their own.
     urged: Vec<ProcessIdentity>,
+    /// Orphans that are handed up to us are an engine's: what minds a container, or the names of a whole network.
+    spares_orphans: bool,
 }
 
 /// Somebody who ended, or was stopped.
@@ -88,12 +90,20 @@ pub(super) struct Below {
 }
 
 impl Family {
+    /// One whose command is an engine's, if that is so.
+    pub(super) fn new(of_engine: bool) -> Self {
+        Self { spares_orphans: of_engine, ..Self::default() }
+    }
+
     /// A new leader was started.
     pub(super) fn begin(&mut self, pid: i32) {
         // It cannot be gone: who has not been reaped keeps its entry.
         let start = process::identify(pid).map_or(0, |identity| identity.start);
-        *self =
-            Self { leader: Some(ProcessIdentity { pid, start }), group: pid, ..Self::default() };
+        *self = Self {
+            leader: Some(ProcessIdentity { pid, start }),
+            group: pid,
+            ..Self::new(self.spares_orphans)
+        };
     }
 
     /// The process whose end counts when the leader has ended.
@@ -242,7 +252,15 @@ impl Family {
             }
             true
         };
-        let own = tree::descendants(own_pid().cast_signed(), &keep_out)?;
+        let own = match self.leader {
+            Some(leader) if self.spares_orphans => {
+                let below = tree::descendants(leader.pid, &keep_out)?;
+                let own = process::read_stat(leader.pid).ok().filter(|stat| !stat.has_ended());
+                own.into_iter().chain(below).collect()
+            }
+            None if self.spares_orphans => Vec::new(),
+            Some(_) | None => tree::descendants(own_pid().cast_signed(), &keep_out)?,
+        };
         let mut guests = guests.into_inner();
         guests.sort_unstable();
         guests.dedup();

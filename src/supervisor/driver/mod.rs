@@ -133,6 +133,7 @@ pub fn supervise<'a>(setup: Setup<'a>, signals: &'a Signals) -> io::Result<Life>
     policy.at_terminal = terminal.is_some();
     let (machine, actions) = Machine::start(policy, clock::now());
     let place = Driver::place(&setup.command);
+    let contained = setup.contained.is_some();
     let mut driver = Driver {
         looks: Looks::new(&setup),
         containers: setup.contained.map(|contained| Containers::new(contained, place)),
@@ -140,7 +141,7 @@ pub fn supervise<'a>(setup: Setup<'a>, signals: &'a Signals) -> io::Result<Life>
         signals,
         terminal,
         machine,
-        family: Family::default(),
+        family: Family::new(contained),
         queue: VecDeque::new(),
         told: None,
         rest_at: Some(clock::now() + REST_AFTER),
