@@ -169,6 +169,14 @@ pub fn is_being_made(whose: &Whose) -> bool {
     is_one && std::fs::metadata(&whose.cidfile).is_ok_and(|file| file.len() == 0)
 }
 
+/// Removes the file for the container's id, unless it is a user's own.
+pub fn remove_cidfile(whose: &Whose) {
+    if whose.owns_cidfile {
+        // Where it cannot be removed, the engine says so at the next start.
+        let _ = std::fs::remove_file(&whose.cidfile);
+    }
+}
+
 /// Asks, and waits for the answer. For commands that supervise nobody.
 pub fn ask(question: &Question, place: Place<'_>) -> Answer {
     let failed =

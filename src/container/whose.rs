@@ -49,6 +49,8 @@ pub struct Whose {
     pub variables: Vec<(String, String)>,
     /// Where the engine writes the container's id.
     pub cidfile: String,
+    /// That file is styxy's.
+    pub owns_cidfile: bool,
     /// What the user called it.
     pub name: Option<String>,
     /// What it is made of.
@@ -88,8 +90,9 @@ impl Whose {
                 (up.engine.clone(), project, None, None, None)
             }
         };
+        let owns_cidfile = own_cidfile.is_none();
         let cidfile = own_cidfile.unwrap_or_else(|| cidfile.to_owned());
-        Self { engine, mark, variables: Vec::new(), cidfile, name, image }
+        Self { engine, mark, variables: Vec::new(), cidfile, owns_cidfile, name, image }
     }
 
     /// The same, with those of these variables that say which engine is meant. A project's file may name its
@@ -163,7 +166,8 @@ mod tests {
         assert_eq!(whose.engine_name(), "docker");
         assert_eq!((whose.name.as_deref(), whose.image.as_deref()), (Some("pg"), Some("img")));
         assert_eq!(whose.cidfile, "/s/x.cid");
-        assert_eq!(super::tests::whose("podman run --cidfile c img").cidfile, "/w/c");
+        let own = super::tests::whose("podman run --cidfile c img");
+        assert_eq!((&own.cidfile[..], own.owns_cidfile, whose.owns_cidfile), ("/w/c", false, true));
     }
 
     #[test]

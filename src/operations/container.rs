@@ -149,7 +149,10 @@ impl Host {
         }
         let engine = whose.engine_name().to_owned();
         match found {
-            Found::Gone { .. } => Ok(()),
+            Found::Gone { .. } => {
+                engine::remove_cidfile(whose);
+                Ok(())
+            }
             Found::Left { ids } => Err(Error::ContainersLeft { name, engine, ids }),
             Found::Unknown { why } => Err(Error::EngineSilent { name, engine, why }),
         }

@@ -22,7 +22,6 @@ use crate::{
 };
 use nix::unistd::Pid;
 use std::{
-    fs,
     os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
@@ -114,12 +113,13 @@ impl<'a> Containers<'a> {
 
     /// The command is about to be started. The file for its container's id must not be there.
     pub(super) fn before_start(&mut self) {
-        // Where it cannot be removed, the engine says so.
-        let own = matches!(self.contained.whose.mark, Mark::Label(_));
-        if own && self.contained.whose.cidfile.ends_with(".cid") {
-            let _ = fs::remove_file(&self.contained.whose.cidfile);
-        }
+        engine::remove_cidfile(self.contained.whose);
         *self = Self::new(self.contained, self.place);
+    }
+
+    /// Nothing is left of them.
+    pub(super) fn over(&self) {
+        engine::remove_cidfile(self.contained.whose);
     }
 
     /// Its questions' processes, which are no part of the instance's tree.

@@ -465,6 +465,7 @@ impl Driver<'_> {
     fn finish(mut self, outcome: Outcome) -> Life {
         self.take_terminal_back();
         if !matches!(outcome, Outcome::Stuck { .. }) {
+            self.containers.iter().for_each(Containers::over);
             self.setup.held.update(|vitals| vitals.over = true);
         }
         Life {
