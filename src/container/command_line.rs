@@ -20,6 +20,8 @@ pub struct ContainerRun {
     pub flags_at: usize,
     /// `-d`: the command returns while the container runs.
     pub detach: bool,
+    /// `-i`: it reads what its caller reads.
+    pub interactive: bool,
     /// `--rm`: the engine removes it when it ends.
     pub remove: bool,
     /// `--name`.
@@ -101,6 +103,7 @@ impl ContainerRun {
             let on = attached.is_none_or(is_true);
             match flag {
                 "--detach" => self.detach = on,
+                "--interactive" => self.interactive = on,
                 "--rm" => self.remove = on,
                 _ => {}
             }
@@ -128,8 +131,11 @@ impl ContainerRun {
                 }
                 return;
             }
-            if letter == 'd' {
-                self.detach = rest.strip_prefix('=').is_none_or(is_true);
+            let on = rest.strip_prefix('=').is_none_or(is_true);
+            match letter {
+                'd' => self.detach = on,
+                'i' => self.interactive = on,
+                _ => {}
             }
             if !SHORT_SWITCHES.contains(letter) || rest.starts_with('=') {
                 return;
@@ -230,6 +236,15 @@ mod tests {
         }
         for line in ["-d=false", "--detach=false", "-d --detach=0", "-it", "-e d", "-ed", "-pd"] {
             assert!(!run(&format!("docker run {line} img")).detach, "{line}");
+        }
+        for (line, expected) in [
+            ("-it", true),
+            ("-ti", true),
+            ("--interactive", true),
+            ("-i=false", false),
+            ("-t", false),
+        ] {
+            assert_eq!(run(&format!("docker run {line} img")).interactive, expected, "{line}");
         }
     }
 

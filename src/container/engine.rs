@@ -23,7 +23,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use std::{
     ffi::{CStr, CString},
     fs::File,
-    io::{self, Read, Seek},
+    io::{self, Read, Seek, Write},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::ffi::OsStringExt,
@@ -169,6 +169,23 @@ pub fn is_being_made(whose: &Whose) -> bool {
     is_one && std::fs::metadata(&whose.cidfile).is_ok_and(|file| file.len() == 0)
 }
 
+/// The container's id, once the engine has written it down, and its name, once that was found out.
+pub fn written_down(whose: &Whose) -> Option<(String, Option<String>)> {
+    let text = std::fs::read_to_string(&whose.cidfile).ok()?;
+    let mut lines = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
+    Some((lines.next()?, lines.next()))
+}
+
+/// Writes a container's name behind its id, unless the file is a user's own: `list` asks no engine.
+pub fn write_down_name(whose: &Whose, name: &str) {
+    let is_new = || matches!(written_down(whose), Some((_, None)));
+    if whose.owns_cidfile && !name.is_empty() && is_new() {
+        let file = std::fs::OpenOptions::new().append(true).open(&whose.cidfile);
+        // Without it the name is not shown, and that is all.
+        let _ = file.and_then(|mut file| file.write_all(format!("\n{name}\n").as_bytes()));
+    }
+}
+
 /// Removes the file for the container's id, unless it is a user's own.
 pub fn remove_cidfile(whose: &Whose) {
     if whose.owns_cidfile {
@@ -196,6 +213,12 @@ pub fn ask(question: &Question, place: Place<'_>) -> Answer {
             return failed(error);
         }
     }
+}
+
+/// Asks the engine that is meant, wherever this is asked from.
+pub fn ask_from_here(whose: &Whose, question: &Question) -> Answer {
+    let environment = environment(whose);
+    ask(question, Place { environment: &environment, directory: None })
 }
 
 /// One pass over containers from beginning to end, for commands that supervise nobody.

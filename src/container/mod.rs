@@ -34,12 +34,41 @@ pub fn recognise(command: &[String]) -> Option<Recognised> {
     run.or_else(|| compose::recognise(command).map(Recognised::Compose))
 }
 
+/// Whether a shell's text starts containers, as far as can be seen without understanding it.
+pub fn is_mentioned(text: &str) -> bool {
+    let mut words = text.split(|c: char| !(c.is_alphanumeric() || "-_./".contains(c)));
+    let name = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let mut before = String::new();
+    text.contains(char::is_whitespace)
+        && words.any(|word| {
+            let before = std::mem::replace(&mut before, name(word));
+            compose::is_compose(&before) && word == "up"
+                || command_line::is_engine(&before) && matches!(word, "run" | "compose")
+        })
+}
+
 impl Recognised {
     /// Whether the command returns while its containers run.
     pub fn detaches(&self) -> bool {
         match self {
             Self::Run(run) => run.detach,
             Self::Compose(up) => up.detach,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_in_a_text_that_is_not_understood_are_suspected() {
+        for text in ["cd x && docker run 'img'", "/usr/bin/podman run $IMG", "(docker-compose up)"]
+        {
+            assert!(is_mentioned(text), "{text}");
+        }
+        for text in ["docker", "docker ps; ./run", "echo run docker", "docker/run", "run", ""] {
+            assert!(!is_mentioned(text), "{text}");
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What is added to a `run` of a container: the label by which it is found again, the file into which the engine
-//! writes its id, and the published ports.
+//! writes its id, and the published ports; and how one that was kept is started again.
 //!
 //! Pure. All of it stands directly behind `run`, before the user's own flags: where these say the same thing, the
 //! engine takes the later one, which is theirs.
@@ -36,10 +36,38 @@ pub fn rewrite(words: &[String], run: &ContainerRun, added: &Added<'_>) -> Vec<S
     rewritten
 }
 
+/// How an engine starts a stopped container again as `run` was told to; its id follows. A second `run` would make
+/// another one, and find its name taken.
+pub fn start_again(run: &ContainerRun, engine: &str) -> Vec<&'static str> {
+    let mut words = vec!["container", "start"];
+    if !run.detach {
+        words.push("--attach");
+        // nerdctl's `start` reads nothing.
+        if run.interactive && engine != "nerdctl" {
+            words.push("--interactive");
+        }
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::container::command_line::recognise;
+
+    #[test]
+    fn a_container_is_started_again_as_it_was_run() {
+        for (line, expected) in [
+            ("docker run img", "container start --attach"),
+            ("docker run -it img", "container start --attach --interactive"),
+            ("nerdctl run -it img", "container start --attach"),
+            ("podman run -id img", "container start"),
+        ] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let again = start_again(&recognise(&words).unwrap(), &words[0]);
+            assert_eq!(again.join(" "), expected, "{line}");
+        }
+    }
 
     #[track_caller]
     fn check(line: &str, published: &[(u16, u16)], expected: &str) {

@@ -66,6 +66,8 @@ pub enum Found {
     Gone {
         /// What the last one ended with, where that is still to be known.
         code: Option<i32>,
+        /// One that has ended, and is left as its user wants it.
+        kept: Option<String>,
     },
     /// These are there.
     Left {
@@ -125,7 +127,7 @@ impl Sweep {
             Stage::Listing => {
                 let ids: Vec<String> = answer.out.split_whitespace().map(str::to_owned).collect();
                 if ids.is_empty() {
-                    return Next::Over(Found::Gone { code: None });
+                    return Next::Over(Found::Gone { code: None, kept: None });
                 }
                 self.stage = Stage::Looking;
                 Next::Ask(question(self.whose.ask(&["container", "inspect"], &ids)))
@@ -166,7 +168,9 @@ impl Sweep {
         }
         let left = ids(&|one| left && (one.is_running || has_to_go));
         if left.is_empty() && litter.is_empty() {
-            return Next::Over(Found::Gone { code: found.iter().find_map(|one| one.exit_code) });
+            let code = found.iter().find_map(|one| one.exit_code);
+            let kept = found.first().filter(|_| !is_project).map(|one| one.id.clone());
+            return Next::Over(Found::Gone { code, kept });
         }
         Next::Over(Found::Left { ids: if left.is_empty() { litter } else { left } })
     }
@@ -285,7 +289,7 @@ mod tests {
     }
 
     const STOP: Aim = Aim::Stop { grace: Duration::from_millis(1500) };
-    const GONE: Found = Found::Gone { code: None };
+    const GONE: Found = Found::Gone { code: None, kept: None };
 
     #[track_caller]
     fn check(
@@ -307,7 +311,7 @@ mod tests {
     #[test]
     fn a_pass_does_what_is_wanted_and_nothing_else() {
         let run = "docker run img";
-        let kept = Found::Gone { code: Some(3) };
+        let kept = Found::Gone { code: Some(3), kept: Some("abc".to_owned()) };
         let left = Found::Left { ids: vec!["abc".to_owned()] };
         check(run, Aim::Look, "", false, &[], &GONE);
         check(run, Aim::Look, "running", false, &[], &left);
@@ -343,7 +347,7 @@ mod tests {
             &["docker kill abc", "docker compose -p shop down -t 0"],
             &GONE,
         );
-        check(up, Aim::Look, "exited", false, &[], &Found::Gone { code: Some(3) });
+        check(up, Aim::Look, "exited", false, &[], &Found::Gone { code: Some(3), kept: None });
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Pure. It stands in the run record, so that the containers of a supervisor that was killed are found by whoever
 //! cleans up, from another directory and with other variables.
 
-use super::{Recognised, rewrite::LABEL};
+use super::{Recognised, command_line::is_engine, compose::is_compose, rewrite::LABEL};
 use serde::{Deserialize, Serialize};
 
 /// Variables that say which engine, or which project, is meant. Credentials are not among them.
@@ -105,10 +105,20 @@ impl Whose {
         self
     }
 
+    /// The same, behind words that set variables: `env DOCKER_HOST=x`.
+    #[must_use]
+    pub fn behind(mut self, setting: &[String]) -> Self {
+        self.engine.splice(..0, setting.iter().cloned());
+        if let Mark::Project(words) = &mut self.mark {
+            words.splice(..0, setting.iter().cloned());
+        }
+        self
+    }
+
     /// The engine's program, as people call it.
     pub fn engine_name(&self) -> &str {
-        let program = self.engine.first().map_or("", String::as_str);
-        program.rsplit('/').next().unwrap_or(program)
+        let mut names = self.engine.iter().map(|word| word.rsplit('/').next().unwrap_or(word));
+        names.find(|name| is_engine(name) || is_compose(name)).unwrap_or_default()
     }
 
     /// The words of a question to the engine.
@@ -175,6 +185,16 @@ mod tests {
         let whose = whose("docker compose -p shop up -d");
         assert_eq!(whose.list().join(" "), "docker compose -p shop ps -q");
         assert_eq!(whose.engine, ["docker"]);
+    }
+
+    #[test]
+    fn variables_that_were_set_for_the_command_are_set_for_questions_too() {
+        let setting = ["env", "DOCKER_HOST=x"].map(str::to_owned);
+        let run = whose("/usr/bin/docker run img").behind(&setting);
+        assert_eq!(run.ask(&["ps"], &[]).join(" "), "env DOCKER_HOST=x /usr/bin/docker ps");
+        assert_eq!(run.engine_name(), "docker");
+        let up = whose("docker-compose -p shop up").behind(&setting);
+        assert_eq!(up.list().join(" "), "env DOCKER_HOST=x docker-compose -p shop ps -q");
     }
 
     #[test]

@@ -19,4 +19,5 @@ pub mod retire;
 pub mod second_run;
 pub mod start_order;
 pub mod template;
+pub mod within;
 pub mod world;

@@ -5,6 +5,7 @@
 //! the supervisor was killed.
 
 use super::{
+    container,
     error::Error,
     host::{Host, Tell},
     run::{Report, Said},
@@ -230,6 +231,10 @@ impl Visit<'_> {
     fn verify(&self) -> Result<(), Error> {
         let Some(record) = self.host.store.run().read(self.lock_id) else { return Ok(()) };
         let Some(kind) = own_check(&record) else { return Ok(()) };
+        let is_reached = container::is_reached(&record, CHECK_TIMEOUT);
+        if is_reached == Some(false) {
+            return Err(self.unhealthy());
+        }
         match Check::run_to_end(kind, CHECK_TIMEOUT) {
             Ok(Verdict::Failed(_)) => Err(self.unhealthy()),
             // A check that could not be made says nothing of the instance.
@@ -275,6 +280,9 @@ fn own_check(record: &Record) -> Option<Kind<'_>> {
     let port = record.details.row.port();
     match record.details.ready.split_once(':') {
         Some(("http", path)) => Some(Kind::Http { port, path }),
+        None if record.details.ready == "tcp" && record.details.container.is_some() => {
+            Some(Kind::Published { port })
+        }
         None if record.details.ready == "tcp" => Some(Kind::Tcp { port }),
         Some(_) | None => None,
     }

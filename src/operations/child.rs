@@ -54,7 +54,7 @@ pub(super) fn child(plan: &Plan, request: &Request, given: &Given<'_>) -> Result
         Some(tool) if !plan.listens => filled(&tool.inject(port), &values)?,
         Some(_) | None => filled(&request.command, &values)?,
     };
-    let words = container::contained(words, plan, given);
+    let words = container::contained(words, plan, given)?;
     let mut environment: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     for (name, value) in styxys_own(given) {
         environment.insert(name.into(), value.into());

@@ -398,7 +398,7 @@ impl Host {
         let settings = &plan.settings;
         let log = request.detach.then(|| self.log_path(&row.name).to_string_lossy().into_owned());
         let stop_timeout = settings.stop_timeout.unwrap_or(STOP_TIMEOUT_DEFAULT);
-        let container = self.whose(&row, plan, request);
+        let container = self.whose(&row, plan);
         Ok(Record {
             vitals: Vitals::starting(),
             details: Details {

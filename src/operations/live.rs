@@ -144,7 +144,8 @@ impl Host {
         } else {
             None
         };
-        let record = plan.contained.as_ref().and_then(|_| self.store.run().read(lock_id));
+        let contains = plan.contents.are_containers();
+        let record = if contains { self.store.run().read(lock_id) } else { None };
         let whose = record.and_then(|record| record.details.container);
         Ok(Prepared { child: child(plan, request, &given)?, log, means, whose })
     }
@@ -311,6 +312,7 @@ fn supervised(
     let says_ready = |line: &str| means.pattern.as_ref().is_some_and(|regex| regex.is_match(line));
     let log = means.pattern.is_some().then_some(shown.log.as_path());
     let (file, keeper) = output.as_mut().map(|(file, keeper)| (&*file, keeper)).unzip();
+    let again = plan.contents.start_again(whose.as_ref());
     let mut pid = None;
     let mut tell = |progress: &Progress, insight: &Insight| {
         if let Progress::Started { pid: started } = progress {
@@ -345,6 +347,7 @@ fn supervised(
             whose,
             log: file.map(AsFd::as_fd),
             by_health: plan.by_health,
+            again: &again,
         }),
         report: &mut tell,
         before_rest,
@@ -362,7 +365,7 @@ fn policy(plan: &Plan, request: &Request, leased: &mut Leased) -> Policy {
     let reservation = match leased.overlay {
         _ if !reserved || plan.listens => Reservation::Without,
         // Engines start over one; an end with 125 has other reasons.
-        _ if plan.contained.is_some() => Reservation::Settled,
+        _ if plan.contents.are_containers() => Reservation::Settled,
         Overlay::Unknown => Reservation::Untried,
         Overlay::Works | Overlay::Fails | Overlay::Retried => Reservation::Settled,
     };

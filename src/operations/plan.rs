@@ -4,6 +4,7 @@
 use super::{
     after::After,
     consent::Proposal,
+    container::{self, Contents},
     error::Error,
     host::{Host, Place},
 };
@@ -12,7 +13,6 @@ use crate::{
         Behavior, IfRunning, InstanceId, ReadyCheck, ScopeKind, ServiceSettings, ServiceType,
         SingleScope, TypeName,
     },
-    container,
     decision::{
         ask::{AskedId, Purpose},
         identity,
@@ -98,8 +98,8 @@ pub struct Plan {
     pub settings: ServiceSettings,
     /// The tool that its command starts, if it is a known one.
     pub tool: Option<Recognised>,
-    /// The containers that its command starts, if it does.
-    pub contained: Option<container::Recognised>,
+    /// Whether its command starts containers, and which.
+    pub contents: Contents,
     /// Whether the image's own check, if it has one, decides on readiness.
     pub by_health: bool,
     /// Whether its port is reserved while it starts.
@@ -128,10 +128,10 @@ impl Host {
             request.service_type.clone().unwrap_or_else(|| recognise::default_type(tool.as_ref()));
         let known = self.config.service_type(&service_type);
         let behavior = known.as_ref().map_or(Behavior::Multi, |known| known.behavior);
-        let contained = container::recognise(&request.command);
-        super::container::check(contained.as_ref(), request)?;
+        let contents = Contents::of(&request.command, &scripts);
+        container::check(&contents, request)?;
         let configured = known.as_ref().and_then(|known| known.configured.ready.as_ref());
-        let by_health = super::container::is_by_health(request, configured);
+        let by_health = container::is_by_health(request, configured);
         let mut settings = settled(&request.settings, known.as_ref(), tool.as_ref());
         let listens = settings.listen_fd == Some(true) && !request.command.is_empty();
         if listens && settings.ready.as_ref().is_none_or(|ready| *ready == ReadyCheck::Tcp) {
@@ -173,7 +173,7 @@ impl Host {
             listens,
             settings,
             tool,
-            contained,
+            contents,
             by_health,
             purpose,
             claims: canonical(&request.claims)?,

@@ -27,6 +27,11 @@ pub(in crate::cli) const UP_LEAVES: i32 = 0;
 /// the command is left. The port reaches the command as PORT, as {port} in its arguments, or by the
 /// flag that a known tool has for it. Is the instance running already, this run attaches to it.
 ///
+/// A command that is docker run, podman run, nerdctl run or compose up, also behind env or in an
+/// sh -c of plain words, has its containers supervised through their engine: a stop ends them, and
+/// what a crash leaves of them is found again. A restart starts a container without --rm again; with
+/// --rm it makes a new one. A container that a script starts is its engine's alone.
+///
 /// In the command's arguments and in --env, {port}, {port:NAME}, {host}, {url}, {type} and {id} are
 /// replaced; doubled braces are left alone. Times are numbers with ms, s, m, h or d; a bare number is
 /// seconds. What no flag says comes from the configuration, the recognised tool, and the type's

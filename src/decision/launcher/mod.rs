@@ -13,3 +13,4 @@ mod shell;
 pub use inner::PackageScripts;
 pub(crate) use inner::{Fit, Inner, peel, put_back};
 pub(crate) use program::{base_name, is_interpreter, program};
+pub(crate) use shell::is_assignment;

@@ -35,7 +35,7 @@ pub(super) fn plain_words(text: &str) -> Option<Vec<String>> {
 }
 
 /// `NAME=value`, as `env` and shells take it.
-pub(super) fn is_assignment(word: &str) -> bool {
+pub(crate) fn is_assignment(word: &str) -> bool {
     word.split_once('=').is_some_and(|(name, _)| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

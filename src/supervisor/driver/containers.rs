@@ -20,8 +20,10 @@ use crate::{
         readiness::PortSight,
     },
 };
+use jiff::Timestamp;
 use nix::unistd::Pid;
 use std::{
+    ffi::CString,
     os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
@@ -48,6 +50,8 @@ pub struct Contained<'a> {
     pub log: Option<BorrowedFd<'a>>,
     /// The image's own check decides on readiness, if the image has one.
     pub by_health: bool,
+    /// What starts a stopped one again, before its id; nothing, where there is no such thing.
+    pub again: &'a [&'static str],
 }
 
 /// The containers of one instance, as its supervisor sees them.
@@ -71,6 +75,10 @@ pub(super) struct Containers<'a> {
     /// That the engine is silent has been said.
     said_silent: bool,
     making_looks: u32,
+    /// One that has ended and was not removed.
+    kept: Option<String>,
+    /// It was started again then; what it wrote before is in the log already.
+    again_since: Option<Timestamp>,
 }
 
 /// What was seen of them last.
@@ -108,13 +116,25 @@ impl<'a> Containers<'a> {
             logs: None,
             said_silent: false,
             making_looks: 0,
+            kept: None,
+            again_since: None,
         }
     }
 
-    /// The command is about to be started. The file for its container's id must not be there.
-    pub(super) fn before_start(&mut self) {
-        engine::remove_cidfile(self.contained.whose);
+    /// The command is about to be started. What is started instead of it, where its container is still there: that
+    /// one again, with all that it holds.
+    pub(super) fn before_start(&mut self) -> Option<Vec<CString>> {
+        let Contained { whose, again, .. } = self.contained;
+        let kept = self.kept.take().filter(|_| !again.is_empty());
         *self = Self::new(self.contained, self.place);
+        let Some(id) = kept else {
+            // It must not be there.
+            engine::remove_cidfile(whose);
+            return None;
+        };
+        self.again_since = Some(clock::utc());
+        let words = whose.ask(again, &[id]);
+        words.into_iter().map(|word| CString::new(word).ok()).collect()
     }
 
     /// Nothing is left of them.
@@ -219,7 +239,9 @@ impl<'a> Containers<'a> {
         if let (None, Some(file), Mark::Label(_), Some(id)) =
             (&self.logs, self.contained.log, &whose.mark, ids.first())
         {
-            let words = whose.ask(&["logs", "--follow", id], &[]);
+            let since = self.again_since.map(|since| format!("--since={since}"));
+            let flags = ["logs", "--follow"].into_iter().chain(since.as_deref());
+            let words = whose.ask(&flags.collect::<Vec<_>>(), std::slice::from_ref(id));
             self.logs = Errand::write_to(&words, self.place, file).ok();
         }
     }
@@ -355,7 +377,10 @@ impl Driver<'_> {
             (containers.pause, containers.said_silent) = (PAUSE_FIRST, false);
         }
         match found {
-            Found::Gone { code } => self.containers_gone(aim, code),
+            Found::Gone { code, kept } => {
+                containers.kept = kept;
+                self.containers_gone(aim, code);
+            }
             Found::Left { ids } => {
                 containers.sight = Sight::Left;
                 if containers.is_left_alone {

@@ -353,11 +353,15 @@ impl Driver<'_> {
             |event: &Event| matches!(event, Event::Ended { .. } | Event::OrphanEnded { .. });
         self.queue.retain(|event| !is_end(event));
         self.looks.before_start(self.told.is_none());
-        self.containers.iter_mut().for_each(Containers::before_start);
+        let again = self.containers.as_mut().and_then(Containers::before_start);
+        let command = match &again {
+            Some(words) => Spawn { program: &words[0], arguments: words, ..self.setup.command },
+            None => self.setup.command,
+        };
         let foreground = self.terminal.as_mut().and_then(Terminal::lend);
         let record = self.setup.held.leader_slot();
         let record = record.map(|(file, offset)| Record { file, offset });
-        match (Spawn { foreground, record, ..self.setup.command }).start() {
+        match (Spawn { foreground, record, ..command }).start() {
             Ok(child) => {
                 let pid = child.pid.as_raw();
                 self.family.begin(pid);

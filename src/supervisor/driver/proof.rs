@@ -6,7 +6,7 @@
 use super::containers::Contained;
 use crate::{
     container::{
-        engine::{Errand, Place},
+        engine::{self, Errand, Place},
         facts::{self, Facts, Health},
         sweep::{PATIENCE, Question},
         whose::Mark,
@@ -20,7 +20,6 @@ use crate::{
 };
 use nix::unistd::Pid;
 use std::{
-    fs,
     os::fd::{AsFd, BorrowedFd},
     time::{Duration, Instant},
 };
@@ -121,12 +120,10 @@ impl<'a> Proof<'a> {
         let (stage, words) = match &whose.mark {
             Mark::Project(_) => (Stage::Listing, whose.list()),
             Mark::Label(_) => {
-                let id = fs::read_to_string(&whose.cidfile).unwrap_or_default();
-                let id = id.trim();
-                if id.is_empty() {
+                let Some((id, _)) = engine::written_down(whose) else {
                     return Proved::No("its container is not there yet".to_owned());
-                }
-                (Stage::Looking, whose.ask(&["container", "inspect", id], &[]))
+                };
+                (Stage::Looking, whose.ask(&["container", "inspect"], &[id]))
             }
         };
         self.ask(stage, words)
@@ -182,6 +179,9 @@ impl<'a> Proof<'a> {
         };
         let (id, pid, inside) = (reached.id.clone(), reached.pid, inside(reached));
         let behind = Behind { id, pid, inside };
+        if let Mark::Label(_) = self.contained.whose.mark {
+            engine::write_down_name(self.contained.whose, &reached.name);
+        }
         match reached.health.filter(|_| self.contained.by_health) {
             Some(Health::Starting) => self.not_yet("its image's health check runs".to_owned()),
             Some(Health::Unhealthy) => {
