@@ -30,12 +30,12 @@ use crate::{
     ports::Port,
     registry::{Ending, Lease, Overlay},
     supervisor::{
-        Lesson, Outcome, Policy, Progress, Reservation, WhenLate,
+        ENGINE_PATIENCE, KILL_PATIENCE, Lesson, Outcome, Policy, Progress, Reservation, WhenLate,
         driver::{self, Contained, Insight, Life, LogCheck, Setup, Stage},
         line::Callers,
     },
 };
-use std::{cell::RefCell, fs::File, os::fd::AsFd, path::Path};
+use std::{cell::RefCell, fs::File, os::fd::AsFd, path::Path, time::Duration};
 
 /// So many lines of a log are shown when what wrote it failed.
 const LOG_LINES: usize = 10;
@@ -374,8 +374,14 @@ fn policy(plan: &Plan, request: &Request, leased: &mut Leased) -> Policy {
         when_late: if stops_when_late { WhenLate::Stop } else { WhenLate::Say },
         probe_timeout: plan.settings.probe_timeout.unwrap_or(PROBE_TIMEOUT_DEFAULT),
         reservation,
+        kill_patience: kill_patience(plan.contents.are_containers()),
         ..Policy::new(&plan.settings, clock::dice())
     }
+}
+
+/// How long what gets KILL may take to be gone.
+pub(super) fn kill_patience(has_containers: bool) -> Duration {
+    if has_containers { ENGINE_PATIENCE } else { KILL_PATIENCE }
 }
 
 fn said(progress: &Progress, insight: &Insight, pid: Option<i32>, shown: &Shown) -> Option<Said> {

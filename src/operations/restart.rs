@@ -5,6 +5,7 @@
 use super::{
     error::Error,
     host::{Host, Tell},
+    live::kill_patience,
     stop::wait_for_exit,
     view::{Answer, View},
     vigil::Vigil,
@@ -16,7 +17,7 @@ use crate::{
     registry::{Holder, LockId},
     store::record::Record,
     supervisor::{
-        KILL_PATIENCE, Outcome, Phase,
+        Outcome, Phase,
         line::{Heard, Line},
         message::{FromClient, Standing, ToClient},
     },
@@ -68,9 +69,11 @@ impl Host {
             .map_err(|_| Error::Over { name: view.full_name() })?;
         let record = self.store.run().read(&lease.lock_id);
         let stop = record.as_ref().map_or(0, |record| record.details.stop_timeout_ms);
+        let kill = record.as_ref().is_some_and(|record| record.details.container.is_some());
+        let kill = kill_patience(kill);
         let ready_timeout = record.as_ref().map_or(READY_TIMEOUT_DEFAULT, ready_timeout);
         vigil.waits_for(&format!("{}: stopping it", view.full_name()));
-        vigil.prolong(timeout.unwrap_or(Duration::from_millis(stop) + KILL_PATIENCE * 2));
+        vigil.prolong(timeout.unwrap_or(Duration::from_millis(stop) + kill * 2));
         let mut restarted = Restarted {
             host: self,
             lock_id: lease.lock_id.clone(),

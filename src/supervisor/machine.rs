@@ -255,8 +255,8 @@ impl Machine {
         if attempt.is_checking() {
             turn.act(Action::AbandonCheck);
         }
-        let (ready_for, grace) = (attempt.ready_for(turn.now), self.policy.stop_timeout);
-        State::Stopping(Stop::by_itself(ready_for, grace, turn.now))
+        let (ready_for, patience) = (attempt.ready_for(turn.now), self.policy.patience());
+        State::Stopping(Stop::by_itself(ready_for, patience, turn.now))
     }
 
     fn tick(&mut self, mut attempt: Attempt, turn: &mut Turn) -> State {
@@ -392,9 +392,9 @@ impl Machine {
         if attempt.is_checking() {
             turn.act(Action::AbandonCheck);
         }
-        let grace = self.policy.stop_timeout;
+        let patience = self.policy.patience();
         let ready_for = attempt.ready_for(turn.now);
-        State::Stopping(Stop::begin(why, signal, attempt.last_end(), ready_for, grace, turn))
+        State::Stopping(Stop::begin(why, signal, attempt.last_end(), ready_for, patience, turn))
     }
 
     /// The command has ended: its remains are stopped, if there are any.
@@ -407,8 +407,8 @@ impl Machine {
         if !ending.tree_left {
             return self.settle(Gone { why, end, at, ready_for }, turn);
         }
-        let (signal, grace) = (self.policy.stop_signal, self.policy.stop_timeout);
-        State::Stopping(Stop::begin(why, signal, Some(end), ready_for, grace, turn))
+        let (signal, patience) = (self.policy.stop_signal, self.policy.patience());
+        State::Stopping(Stop::begin(why, signal, Some(end), ready_for, patience, turn))
     }
 
     /// The tree is gone: what follows.

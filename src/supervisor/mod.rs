@@ -27,4 +27,4 @@ pub use machine::{Machine, Phase};
 pub use outcome::{Lesson, Outcome};
 pub use policy::{Policy, WhenLate};
 pub use readiness::{Finding, PortSight, Reservation};
-pub use stopping::KILL_PATIENCE;
+pub use stopping::{ENGINE_PATIENCE, KILL_PATIENCE};

@@ -2,7 +2,11 @@
 //!
 //! Pure. Where each value comes from (flag, configuration, tool, profile) was settled before.
 
-use super::{event::Signal, readiness::Reservation};
+use super::{
+    event::Signal,
+    readiness::Reservation,
+    stopping::{KILL_PATIENCE, Patience},
+};
 use crate::config::{
     Liveness, PROBE_TIMEOUT_DEFAULT, READY_TIMEOUT_DEFAULT, ReadyCheck, RestartPolicy,
     STOP_TIMEOUT_DEFAULT, ServiceSettings, StopSignal,
@@ -28,6 +32,8 @@ pub struct Policy {
     pub stop_signal: Signal,
     /// How long the tree may take before KILL.
     pub stop_timeout: Duration,
+    /// How long it may take after that before it is stuck.
+    pub kill_patience: Duration,
     /// Whether the child has the terminal, so that Ctrl-C is between the user and it.
     pub at_terminal: bool,
     /// Whether its port is reserved, and may be given free for one more try.
@@ -46,6 +52,11 @@ pub enum WhenLate {
 }
 
 impl Policy {
+    /// How long a stop waits.
+    pub(super) fn patience(&self) -> Patience {
+        Patience { grace: self.stop_timeout, kill: self.kill_patience }
+    }
+
     /// When a life that begins now is given up unless it was ready once, if it is.
     pub(super) fn ready_by(&self, now: Instant) -> Option<Instant> {
         let gives_up = self.when_late == WhenLate::Stop && self.ready != ReadyCheck::None;
@@ -71,6 +82,7 @@ impl Policy {
             restart: settings.restart.unwrap_or_default(),
             stop_signal: settings.stop_signal.unwrap_or(StopSignal::TERM).into(),
             stop_timeout: settings.stop_timeout.unwrap_or(STOP_TIMEOUT_DEFAULT),
+            kill_patience: KILL_PATIENCE,
             at_terminal: false,
             reservation: Reservation::Without,
             dice,

@@ -11,6 +11,18 @@ use std::time::{Duration, Instant};
 
 /// Who is there so long after KILL sleeps in the kernel where no signal reaches.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// Where containers are to be killed, that is a wish which their engine hears, in several commands; a busy machine
+/// takes its time for them.
+pub const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a stop waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Before KILL.
+    pub(super) grace: Duration,
+    /// After it.
+    pub(super) kill: Duration,
+}
 
 /// A stop under way.
 #[derive(Debug)]
@@ -21,6 +33,8 @@ pub(super) struct Stop {
     /// How the command ended, and when. `None`: it still runs.
     end: Option<(End, Instant)>,
     ladder: Ladder,
+    /// How long it waits after KILL.
+    kill_patience: Duration,
     /// The signal that its group has had.
     group_had: Option<Signal>,
     /// What was left of the tree when it was last signalled.
@@ -77,14 +91,15 @@ impl Stop {
         signal: Signal,
         end: Option<End>,
         ready_for: Option<Duration>,
-        grace: Duration,
+        patience: Patience,
         turn: &mut Turn,
     ) -> Self {
         let mut stop = Self {
             why,
             ready_for,
             end: end.map(|end| (end, turn.now)),
-            ladder: Ladder::begin(grace, turn.now),
+            ladder: Ladder::begin(patience.grace, turn.now),
+            kill_patience: patience.kill,
             group_had: None,
             survivors: Vec::new(),
         };
@@ -100,12 +115,13 @@ impl Stop {
     }
 
     /// The program ends by itself, and has said so: it needs no signal.
-    pub(super) fn by_itself(ready_for: Option<Duration>, grace: Duration, now: Instant) -> Self {
+    pub(super) fn by_itself(ready_for: Option<Duration>, patience: Patience, now: Instant) -> Self {
         Self {
             why: Why::Ended,
             ready_for,
             end: None,
-            ladder: Ladder::begin(grace, now),
+            ladder: Ladder::begin(patience.grace, now),
+            kill_patience: patience.kill,
             group_had: None,
             survivors: Vec::new(),
         }
@@ -138,7 +154,7 @@ impl Stop {
             }
             Event::MoreTime(more) => self.ladder.give_time(more, turn.now),
             Event::Restart if self.why != Why::Asked => self.why = Why::Restart,
-            Event::Tick => match self.ladder.on_time(turn.now) {
+            Event::Tick => match self.ladder.on_time(turn.now, self.kill_patience) {
                 None => {}
                 Some(Rung::Kill) => turn.act(Action::KillTree),
                 Some(Rung::GiveUp) => {
@@ -220,7 +236,7 @@ impl Stop {
     }
 
     fn kill(&mut self, turn: &mut Turn) {
-        self.ladder.hurry(turn.now);
+        self.ladder.hurry(turn.now, self.kill_patience);
         turn.act(Action::KillTree);
     }
 }
@@ -277,18 +293,18 @@ impl Ladder {
     }
 
     /// Skips what is left of the grace.
-    fn hurry(&mut self, now: Instant) {
+    fn hurry(&mut self, now: Instant, patience: Duration) {
         match self {
-            Self::Grace { .. } => *self = Self::Killing { until: now + KILL_PATIENCE },
+            Self::Grace { .. } => *self = Self::Killing { until: now + patience },
             Self::Killing { .. } | Self::Stuck => {}
         }
     }
 
     /// What is due by then.
-    fn on_time(&mut self, now: Instant) -> Option<Rung> {
+    fn on_time(&mut self, now: Instant, patience: Duration) -> Option<Rung> {
         match *self {
             Self::Grace { until, .. } if until <= now => {
-                self.hurry(now);
+                self.hurry(now, patience);
                 Some(Rung::Kill)
             }
             Self::Killing { until } if until <= now => {
@@ -327,11 +343,14 @@ mod tests {
     fn without_hurry_each_rung_waits_for_its_time() {
         let start = clock::now();
         let mut ladder = Ladder::begin(GRACE, start);
-        assert_eq!(ladder.on_time(start + GRACE - Duration::from_millis(1)), None);
+        assert_eq!(ladder.on_time(start + GRACE - Duration::from_millis(1), KILL_PATIENCE), None);
         assert_eq!(ladder.deadline(), Some(start + GRACE));
-        assert_eq!(ladder.on_time(start + GRACE), Some(Rung::Kill));
-        assert_eq!(ladder.on_time(start + GRACE), None);
-        assert_eq!(ladder.on_time(start + GRACE + KILL_PATIENCE), Some(Rung::GiveUp));
+        assert_eq!(ladder.on_time(start + GRACE, KILL_PATIENCE), Some(Rung::Kill));
+        assert_eq!(ladder.on_time(start + GRACE, KILL_PATIENCE), None);
+        assert_eq!(
+            ladder.on_time(start + GRACE + KILL_PATIENCE, KILL_PATIENCE),
+            Some(Rung::GiveUp)
+        );
         assert_eq!(ladder.deadline(), None);
     }
 
@@ -340,8 +359,8 @@ mod tests {
         let start = clock::now();
         let mut ladder = Ladder::begin(GRACE, start);
         assert!(!ladder.kills());
-        ladder.hurry(start);
-        ladder.hurry(start + Duration::from_secs(1));
+        ladder.hurry(start, KILL_PATIENCE);
+        ladder.hurry(start + Duration::from_secs(1), KILL_PATIENCE);
         assert_eq!(ladder.deadline(), Some(start + KILL_PATIENCE));
         assert!(ladder.kills());
     }
@@ -356,7 +375,7 @@ mod tests {
         }
         ladder.set_grace(second * 2, start + second);
         assert_eq!(ladder.deadline(), Some(start + second * 3));
-        ladder.hurry(start);
+        ladder.hurry(start, KILL_PATIENCE);
         ladder.give_time(second * 60, start);
         ladder.set_grace(second * 60, start);
         assert_eq!(ladder.deadline(), Some(start + KILL_PATIENCE), "KILL takes no more orders");
@@ -365,6 +384,9 @@ mod tests {
     #[test]
     fn no_grace_means_kill_at_once() {
         let start = clock::now();
-        assert_eq!(Ladder::begin(Duration::ZERO, start).on_time(start), Some(Rung::Kill));
+        assert_eq!(
+            Ladder::begin(Duration::ZERO, start).on_time(start, KILL_PATIENCE),
+            Some(Rung::Kill)
+        );
     }
 }

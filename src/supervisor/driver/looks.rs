@@ -265,7 +265,9 @@ impl<'a> Looks<'a> {
 
     /// When the check has to be looked at again.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.check.as_ref().and_then(Check::deadline)
+        let check = self.check.as_ref().and_then(Check::deadline);
+        let question = self.proof.as_ref().and_then(Proof::deadline);
+        [check, question].into_iter().flatten().min()
     }
 
     /// The question about a container to wait for.

@@ -35,6 +35,10 @@ pub(super) struct Proof<'a> {
     place: Place<'a>,
     port: Port,
     errand: Option<(Stage, Errand)>,
+    /// When the engine was asked first, for this look.
+    asked_at: Instant,
+    /// Somebody waits for what it answers.
+    is_awaited: bool,
     next_at: Option<Instant>,
     pause: Duration,
     proved: Option<Behind>,
@@ -70,8 +74,17 @@ pub(super) enum Proved {
 
 impl<'a> Proof<'a> {
     pub(super) fn new(contained: Contained<'a>, place: Place<'a>, port: Port) -> Self {
-        let (errand, next_at, pause) = (None, None, PAUSE_FIRST);
-        Self { contained, place, port, errand, next_at, pause, proved: None }
+        Self {
+            contained,
+            place,
+            port,
+            errand: None,
+            asked_at: clock::now(),
+            is_awaited: false,
+            next_at: None,
+            pause: PAUSE_FIRST,
+            proved: None,
+        }
     }
 
     /// The command is started anew, with another container.
@@ -102,9 +115,15 @@ impl<'a> Proof<'a> {
         self.errand.as_ref().map(|(_, errand)| errand.as_fd())
     }
 
-    /// Nobody waits for it any more.
+    /// When the question is given up.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.errand.as_ref().and_then(|(_, errand)| errand.until())
+    }
+
+    /// Nobody waits for it any more. It goes on: asked anew each time, an engine that is slower than a check may
+    /// take would never answer.
     pub(super) fn abandon(&mut self) {
-        self.errand = None;
+        self.is_awaited = false;
     }
 
     /// Begins to look, or knows already.
@@ -112,10 +131,15 @@ impl<'a> Proof<'a> {
         if self.proved.is_some() {
             return Proved::Yes;
         }
+        self.is_awaited = true;
+        if self.errand.is_some() {
+            return Proved::Asking;
+        }
         let now = clock::now();
         if self.next_at.is_some_and(|at| now < at) {
             return Proved::No("its container is not ready".to_owned());
         }
+        self.asked_at = now;
         let whose = self.contained.whose;
         let (stage, words) = match &whose.mark {
             Mark::Project(_) => (Stage::Listing, whose.list()),
@@ -139,8 +163,13 @@ impl<'a> Proof<'a> {
         }
     }
 
-    /// Goes on. Nothing, if nothing was asked.
+    /// Goes on. Nothing, if nobody has asked.
     pub(super) fn advance(&mut self) -> Option<Proved> {
+        let proved = self.go_on()?;
+        self.is_awaited.then_some(proved)
+    }
+
+    fn go_on(&mut self) -> Option<Proved> {
         let (stage, errand) = self.errand.as_mut()?;
         let stage = *stage;
         let Some(answer) = errand.advance(clock::now()) else { return Some(Proved::Asking) };
@@ -199,7 +228,9 @@ impl<'a> Proof<'a> {
     }
 
     fn not_yet(&mut self, why: String) -> Proved {
-        self.next_at = Some(clock::now() + self.pause);
+        // Who is slow to answer is not asked without a rest.
+        let now = clock::now();
+        self.next_at = Some(now + self.pause.max(now.saturating_duration_since(self.asked_at)));
         self.pause = (self.pause * 3 / 2).min(PAUSE_MAX);
         Proved::No(why)
     }
