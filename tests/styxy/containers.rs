@@ -1,37 +1,19 @@
-//! Instances that are containers: a real engine, and a command line of it that can be made to misbehave.
+//! Instances that are containers of a real engine: how they are published, proved, shown and joined.
 
+use crate::container_ends::{bystander, crash};
 use crate::engine::{Engine, IMAGE, engine, lock_id};
 use crate::patience::{until, until_true};
-use crate::processes;
+use crate::pty::{CTRL_C, Terminal};
 use crate::sandbox::{Sandbox, ask};
-use nix::sys::signal::Signal;
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 
 /// A server that hears TERM, since `--init` passes it on.
-const SERVER: &str = "httpd -f -p 80 -h /www";
+pub(crate) const SERVER: &str = "httpd -f -p 80 -h /www";
 
-fn run(flags: &str, docker: &str, command: &str) -> String {
+pub(crate) fn run(flags: &str, docker: &str, command: &str) -> String {
     format!("run -t web -i pg {flags} -- docker run {docker} {IMAGE} {command}")
-}
-
-/// A `docker` whose behaviour depends on files beside it: `down` (no engine can be reached) and `deaf` (a `run`
-/// that hears no TERM and never ends).
-fn wayward(sandbox: &Sandbox) -> PathBuf {
-    let path = sandbox.folder("wayward").join("docker");
-    let script = "#!/bin/bash\n\
-        here=${0%/*}\n\
-        if [ -e \"$here/down\" ]; then echo 'Cannot connect to the Docker daemon' >&2; exit 1; fi\n\
-        if [ \"$1\" = run ] && [ -e \"$here/deaf\" ]; then\n\
-            trap '' TERM INT; docker \"$@\" & wait; while :; do sleep 60; done\n\
-        fi\n\
-        exec docker \"$@\"\n";
-    fs::write(&path, script).expect("the sandbox can be written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own file");
-    path
 }
 
 #[test]
@@ -45,6 +27,8 @@ fn a_container_is_published_on_the_leased_port_shown_and_stopped() {
     assert_eq!((&container["engine"], &container["image"]), (&"docker".into(), &IMAGE.into()));
     let id = container["id"].as_str().expect("it has an id");
     assert_eq!(engine.docker(&["container", "inspect", "-f", "{{.State.Running}}", id]), "true");
+    let name = engine.docker(&["container", "inspect", "-f", "{{.Name}}", id]);
+    assert_eq!(container["name"], name.trim_start_matches('/'), "the engine has chosen it");
     let table = sandbox.run("list").stdout;
     assert!(table.contains(&format!("docker {} {IMAGE}", &id[..12])), "{table}");
     sandbox.run("stop pg").code(0);
@@ -110,10 +94,20 @@ fn a_first_process_that_hears_no_signal_is_stopped_in_time() {
         let running =
             sandbox.start(&run("--container-port 80 --stop-timeout 200ms", docker, words));
         let instance = sandbox.wait_until_ready("web", "pg");
+        if docker.contains("-d") {
+            waited_for(&sandbox, running.ready().pid);
+        }
         sandbox.run("stop pg").code(0);
         running.wait().code(137);
         assert_eq!(engine.states(&lock_id(&instance)), [""; 0]);
     }
+}
+
+/// Waits until `docker wait` runs, which knows the exit code of what is then removed; its pid is shown after that
+/// of `docker run -d`.
+fn waited_for(sandbox: &Sandbox, leader: i32) {
+    let pid = || sandbox.instance("web", "pg").and_then(|one| one["pid"].as_i64());
+    until_true("docker wait", || pid().is_some_and(|pid| pid != i64::from(leader)));
 }
 
 #[test]
@@ -157,165 +151,6 @@ fn an_images_own_health_check_decides() {
     engine.docker(&["exec", "styxy-health", "touch", "/well"]);
     running.ready();
     sandbox.run("stop pg").code(0);
-}
-
-#[test]
-fn a_command_line_that_hangs_hangs_nobody() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let docker = wayward(&sandbox);
-    fs::write(docker.with_file_name("deaf"), "").expect("our own folder");
-    let words = format!(
-        "run -t web -i pg --container-port 80 --stop-timeout 300ms -- {} run --rm --init {IMAGE} {SERVER}",
-        docker.display()
-    );
-    let running = sandbox.start(&words);
-    let instance = sandbox.wait_until_ready("web", "pg");
-    sandbox.run("stop pg").code(0);
-    running.wait();
-    assert_eq!(engine.states(&lock_id(&instance)), [""; 0]);
-}
-
-/// Kills the supervisor and the engine's command line, neither of which can react to the other's end.
-fn crash(sandbox: &Sandbox) -> String {
-    let instance = sandbox.instance("web", "pg").expect("it runs");
-    let pid = |name: &str| instance[name].as_i64().and_then(|pid| i32::try_from(pid).ok());
-    let supervisor = pid("supervisorPid").expect("it has one");
-    processes::signal(supervisor, Signal::SIGSTOP);
-    pid("pid").into_iter().for_each(|pid| processes::signal(pid, Signal::SIGKILL));
-    processes::signal(supervisor, Signal::SIGKILL);
-    lock_id(&instance)
-}
-
-#[test]
-fn what_a_crash_leaves_is_gone_with_cleanup_or_the_next_run() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let line = run("--container-port 80", "--rm --init", SERVER);
-    for again in ["cleanup", &run("--ready none", "--rm", "true")] {
-        let running = sandbox.start(&line);
-        running.ready();
-        let killed = crash(&sandbox);
-        running.wait();
-        assert_eq!(engine.states(&killed), ["running"], "a container outlives its command line");
-        sandbox.run(again).code(0);
-        assert_eq!(engine.states(&killed), [""; 0]);
-    }
-    assert_eq!(sandbox.instances().len(), 0);
-}
-
-#[test]
-fn one_that_was_run_without_rm_is_left_stopped() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let line = run("--container-port 80", "--init", SERVER);
-    let running = sandbox.start(&line);
-    running.ready();
-    let killed = crash(&sandbox);
-    running.wait();
-    sandbox.run("cleanup").code(0);
-    assert_eq!(engine.states(&killed), ["exited"]);
-    engine.remove(&killed);
-}
-
-#[test]
-fn a_crash_in_the_first_moments_leaves_nothing_either() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let line = run("--container-port 80", "--init", SERVER);
-    // Further from the start with each round: before, while and after the engine makes the container.
-    for round in 0..8 {
-        let running = sandbox.start(&line);
-        let started = || sandbox.instance("web", "pg").filter(|one| one["pid"].is_i64());
-        until("its command", started, || running.story());
-        for _ in 0..round {
-            sandbox.instances();
-        }
-        let killed = crash(&sandbox);
-        running.wait();
-        sandbox.run("cleanup").code(0);
-        let left = engine.states(&killed);
-        // Without --rm, one that ran is its user's; one that never did is nobody's.
-        assert!(left.iter().all(|state| state == "exited"), "round {round}: {left:?}");
-        engine.remove(&killed);
-    }
-}
-
-#[test]
-fn only_what_the_label_names_is_touched() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let other = bystander(engine);
-    let running = sandbox.start(&run("--container-port 80", "--rm --init", SERVER));
-    running.ready();
-    crash(&sandbox);
-    running.wait();
-    sandbox.run("cleanup").code(0);
-    assert_eq!(
-        engine.docker(&["container", "inspect", "-f", "{{.State.Running}}", &other]),
-        "true"
-    );
-    engine.docker(&["rm", "--force", &other]);
-}
-
-/// A container that is not styxy's.
-fn bystander(engine: &Engine) -> String {
-    engine.docker(&["run", "-d", "--label", "styxy.lock-id=web-pg-000000", IMAGE, "sleep", "600"])
-}
-
-#[test]
-fn an_engine_that_is_down_means_unknown_and_the_lease_stays() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let docker = wayward(&sandbox);
-    let down = docker.with_file_name("down");
-    let words = format!(
-        "run -t web -i pg --container-port 80 -- {} run --rm --init {IMAGE} {SERVER}",
-        docker.display()
-    );
-    let running = sandbox.start(&words);
-    let port = running.ready().port;
-    let killed = crash(&sandbox);
-    running.wait();
-    fs::write(&down, "").expect("our own folder");
-    sandbox.run("cleanup").code(125).said(&["unknown", "docker", "Cannot connect"]);
-    sandbox.run(&words).code(125).said(&["unknown", "stay taken"]);
-    assert_eq!(sandbox.instance("web", "pg").expect("its row is kept")["phase"], "stuck");
-    sandbox.run(&format!("run -t web -i other --port {port} -- true")).code(69);
-    assert_eq!(engine.states(&killed), ["running"]);
-    fs::remove_file(&down).expect("our own file");
-    sandbox.run("cleanup").code(0);
-    assert_eq!(engine.states(&killed), [""; 0]);
-    assert_eq!(sandbox.instances().len(), 0);
-}
-
-#[test]
-fn a_living_supervisor_finds_the_truth_when_its_engine_is_back() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let docker = wayward(&sandbox);
-    let down = docker.with_file_name("down");
-    let words = format!(
-        "run -t web -i pg --container-port 80 -- {} run -d --rm --init {IMAGE} {SERVER}",
-        docker.display()
-    );
-    let running = sandbox.start(&words);
-    running.ready();
-    let watched = || sandbox.instance("web", "pg").filter(|one| one["pid"].is_i64());
-    let instance = until("the pid of `docker wait`", watched, || running.story());
-    fs::write(&down, "").expect("our own folder");
-    // The engine's command line that waits for the container's end goes down with its engine.
-    let waiter = instance["pid"].as_i64().expect("it was seen just now");
-    processes::signal(i32::try_from(waiter).expect("a pid"), Signal::SIGKILL);
-    running.says(&["unknown", "Cannot connect"]);
-    assert!(running.is_running());
-    fs::remove_file(&down).expect("our own file");
-    until_true("the engine's word again", || {
-        sandbox.instance("web", "pg").is_some_and(|one| one["pid"].is_i64())
-    });
-    sandbox.run("stop pg").code(0);
-    running.wait();
-    assert_eq!(engine.states(&lock_id(&instance)), [""; 0]);
 }
 
 /// A project of two containers, named by what is unique to this sandbox.
@@ -384,4 +219,137 @@ fn doctor_says_whether_the_engine_can_be_reached() {
     sandbox.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
     let told = sandbox.run("doctor").stdout;
     assert!(told.contains("docker is installed, and cannot be reached"), "{told}");
+}
+
+#[test]
+fn a_person_in_a_container_has_a_terminal() {
+    let sandbox = engine().sandbox();
+    let mut terminal = Terminal::open(&sandbox);
+    terminal.line(&format!("styxy {}", run("--quiet --ready none", "--rm -it", "sh")));
+    terminal.expect("/ # ");
+    // docker passes the size on when the shell runs already.
+    terminal.line("until stty size 2>/dev/null; do sleep 0.1; done; echo it=$((40 + 2))");
+    terminal.expect("31 97");
+    terminal.expect("it=42");
+    // Ctrl-C is for who is in front, in there.
+    terminal.line("sh -c 'echo up=$((40 + 3)); exec sleep 600'");
+    terminal.expect("up=43");
+    terminal.keys(CTRL_C);
+    terminal.expect("/ # ");
+    terminal.line("echo ended=$?=");
+    terminal.expect("ended=130=");
+    terminal.expect("/ # ");
+    terminal.line("exit 7");
+    terminal.prompt();
+    assert_eq!(terminal.code(), 7);
+    assert!(terminal.is_cooked());
+    terminal.close();
+    assert_eq!(sandbox.instances().len(), 0);
+}
+
+#[test]
+fn a_second_run_joins_the_container_that_is_this_instances() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    let line = run("--container-port 80", "--rm --init", SERVER);
+    let running = sandbox.start(&line);
+    running.ready();
+    let instance = sandbox.wait_until_ready("web", "pg");
+    let port = instance["port"].as_u64().expect("a port").to_string();
+    let reuse = line.replace("run -t", "run --if-running reuse -t");
+    sandbox.run(&reuse).code(0).said(&[&port]);
+    // Whoever else has the port now: the engine knows that it is not this one.
+    let other = bystander(engine);
+    let lock_id = lock_id(&instance);
+    fs::write(sandbox.state().join(format!("run/{lock_id}.cid")), &other).expect("our own file");
+    sandbox.run(&reuse).code(75).said(&["unhealthy"]);
+    engine.docker(&["rm", "--force", &other]);
+    sandbox.run("stop pg").code(0);
+    running.wait();
+    assert_eq!(engine.states(&lock_id), [""; 0]);
+}
+
+#[test]
+fn one_that_is_kept_is_started_again_with_what_it_holds() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    // Each start leaves a line on the container's own disk; the third one is content.
+    let words = "sh -c 'echo start >> /starts; echo so far $(wc -l < /starts); \
+                 test $(wc -l < /starts) = 3'";
+    for (flags, docker) in [("", ""), ("-d", ""), ("", "-d"), ("-d", "-d")] {
+        let docker = format!("--name styxy-kept {docker}");
+        let flags = format!("{flags} --ready none --restart on-failure");
+        let running = sandbox.start(&run(&flags, &docker, words));
+        if flags.starts_with("-d") {
+            running.wait();
+            sandbox.run("wait pg --for stopped");
+            let log = sandbox.run("logs pg").stdout;
+            let times = |line: &str| log.lines().filter(|found| *found == line).count();
+            let told = ["so far 1", "so far 2", "so far 3"].map(times);
+            assert_eq!(told, [1, 1, 1], "{docker}: {log}");
+        } else {
+            running.wait().code(0);
+        }
+        let left = engine.docker(&[
+            "ps",
+            "--all",
+            "--filter",
+            "name=styxy-kept",
+            "--format",
+            "{{.State}}",
+        ]);
+        assert_eq!(left, "exited", "one container, and the user's own");
+        let starts = engine.docker(&["logs", "styxy-kept"]);
+        assert!(starts.contains("so far 3"), "{starts}");
+        engine.docker(&["rm", "styxy-kept"]);
+    }
+}
+
+#[test]
+fn a_restart_starts_the_same_container_again_or_a_new_one_as_its_user_wants() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    for (remove, is_same) in [("", true), ("--rm", false)] {
+        let docker = format!("{remove} --init --name styxy-again");
+        let (running, ready) = sandbox.serve(&run("--container-port 80", &docker, SERVER));
+        let id = || sandbox.wait_until_ready("web", "pg")["container"]["id"].clone();
+        let before = id();
+        sandbox.run("restart pg").code(0);
+        assert_eq!(ask(ready.port, "/").trim(), "hello");
+        assert_eq!(before == id(), is_same, "{remove}");
+        sandbox.run("stop pg").code(0);
+        running.wait();
+        if is_same {
+            engine.docker(&["rm", "styxy-again"]);
+        }
+    }
+}
+
+#[test]
+fn one_inside_a_shells_plain_words_is_supervised_too() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    for command in [
+        format!("sh -c 'exec docker run --rm {IMAGE} {SERVER}'"),
+        format!("env DOCKER_HOST={} sh -c 'docker run --rm --init {IMAGE} {SERVER}'", engine.host),
+    ] {
+        let flags = "run -t web -i pg --container-port 80 --stop-timeout 300ms --";
+        let running = sandbox.start(&format!("{flags} {command}"));
+        running.ready();
+        let killed = crash(&sandbox);
+        running.wait();
+        sandbox.run("cleanup").code(0);
+        assert_eq!(engine.states(&killed), [""; 0], "{command}");
+        // Of the second one's engine, this is all that is known from now on.
+        sandbox.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    }
+}
+
+#[test]
+fn one_that_is_hidden_in_a_text_is_told_of_and_left_to_its_engine() {
+    let sandbox = engine().sandbox();
+    let line = format!("run --ready none -- sh -c 'true && docker run --rm {IMAGE} true'");
+    sandbox.run(&line).code(0).said(&["neither stopped nor cleaned up", "docker run"]);
+    let line = line.replace("--ready none", "--container-port 80");
+    sandbox.run(&line).code(2).said(&["--container-port", "plain words"]);
 }

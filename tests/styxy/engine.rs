@@ -4,53 +4,77 @@
 
 use crate::sandbox::Sandbox;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The image that `tests/engine` makes: a busybox with a page that says hello.
 pub(crate) const IMAGE: &str = "styxy-test";
 
 /// A running engine.
 pub(crate) struct Engine {
-    host: String,
+    /// Where it is reached.
+    pub(crate) host: String,
     /// Closed by the end of this process: then the engine ends too.
-    _life: ChildStdin,
+    life: ChildStdin,
+    told: BufReader<ChildStdout>,
+    script: Child,
 }
 
 /// The engine, started by the first who asks for it.
 pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-    let started = ENGINE.get_or_init(start);
+    let started = ENGINE.get_or_init(Engine::start);
     started
         .as_ref()
         .unwrap_or_else(|why| panic!("NO CONTAINER ENGINE, so nothing is tested: {why}"))
 }
 
-fn start() -> Result<Engine, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine");
-    // A socket's path has to be short, and the target directory may lie deep.
-    let folder = format!("/tmp/styxy-engine-{}", std::process::id());
-    let mut child = Command::new("bash")
-        .arg(script)
-        .arg(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let life = child.stdin.take().expect("it is a pipe");
-    let mut line = String::new();
-    let read = BufReader::new(child.stdout.take().expect("it is a pipe")).read_line(&mut line);
-    match line.trim_end().split_once('=') {
-        Some(("DOCKER_HOST", host)) if read.is_ok() => {
-            Ok(Engine { host: host.to_owned(), _life: life })
-        }
-        _ => Err("tests/engine could not start one; what it said stands above".to_owned()),
-    }
-}
-
 impl Engine {
+    /// Another one, for a test that ends it.
+    pub(crate) fn start() -> Result<Self, String> {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine");
+        // A socket's path has to be short, and the target directory may lie deep.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("/tmp/styxy-engine-{}-{number}", std::process::id());
+        let mut command = Command::new("bash");
+        command.arg(script).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut script = command.spawn().map_err(|error| error.to_string())?;
+        let life = script.stdin.take().expect("it is a pipe");
+        let told = BufReader::new(script.stdout.take().expect("it is a pipe"));
+        let mut engine = Self { host: String::new(), life, told, script };
+        match engine.line().split_once('=') {
+            Some(("DOCKER_HOST", host)) => engine.host = host.to_owned(),
+            _ => {
+                return Err(
+                    "tests/engine could not start one; what it said stands above".to_owned()
+                );
+            }
+        }
+        Ok(engine)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.told.read_line(&mut line).expect("it is a pipe");
+        line.trim_end().to_owned()
+    }
+
+    /// Ends its server, as for an upgrade.
+    pub(crate) fn down(&mut self) {
+        writeln!(self.life, "down").expect("it listens");
+        assert_eq!(self.line(), "down");
+    }
+
+    /// Starts its server again.
+    pub(crate) fn up(&mut self) {
+        writeln!(self.life, "up").expect("it listens");
+        assert_eq!(self.line(), "up");
+    }
+
     /// A sandbox whose commands reach this engine.
     pub(crate) fn sandbox(&self) -> Sandbox {
         let sandbox = Sandbox::new();
@@ -83,6 +107,14 @@ impl Engine {
         for id in self.docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines() {
             self.docker(&["rm", "--force", id]);
         }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // What is no word for it ends it; it may have ended already.
+        let _ = writeln!(self.life, "end");
+        let _ = self.script.wait();
     }
 }
 

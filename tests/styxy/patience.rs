@@ -33,3 +33,9 @@ pub(crate) fn until<T>(
 pub(crate) fn until_true(fact: &str, mut holds: impl FnMut() -> bool) {
     until(fact, || holds().then_some(()), String::new);
 }
+
+/// Lets time pass, for tests that want to meet another process at many moments: none of them hangs on it.
+#[expect(clippy::disallowed_methods, reason = "the moment is the test's subject")]
+pub(crate) fn let_pass(time: Duration) {
+    std::thread::sleep(time);
+}

@@ -33,7 +33,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// Each further wait is twice as long, up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// That its container has ended was seen; the engine's own word, which has the exit code, may be later.
-const WORD_PATIENCE: Duration = Duration::from_secs(2);
+const WORD_PATIENCE: Duration = Duration::from_secs(10);
 /// An engine goes on making a container whose command line was killed; so often it is looked whether it has.
 const MAKING_LOOKS_MAX: u32 = 20;
 /// The wait between two such looks.
