@@ -31,6 +31,10 @@ impl Within {
                 return None;
             }
             let Inner { words, fit } = launcher::peel(&within.words, package_scripts)?;
+            // What `python docker run` runs is a script of that name.
+            if matches!(fit, Fit::Tail { .. }) && launcher::is_interpreter(&within.words) {
+                return None;
+            }
             within.around.push((std::mem::replace(&mut within.words, words), fit));
         }
     }
@@ -120,6 +124,7 @@ mod tests {
         for text in ["docker run 'img'", "true && docker run img", "docker run $IMG"] {
             assert_eq!(find(&["sh", "-c", text]), None, "{text}");
         }
+        assert_eq!(find(&["python3", "docker", "run"]), None);
         assert_eq!(find(&["true"]), None);
         assert_eq!(find(&[]), None);
     }

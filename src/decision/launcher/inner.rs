@@ -63,7 +63,9 @@ pub(crate) fn put_back(
         Fit::Tail { from } => Some([&outer[..from], new].concat()),
         Fit::ShellText { at } => {
             let text = new.join(" ");
-            shell::plain_words(&text)?;
+            if shell::plain_words(&text)? != new {
+                return None;
+            }
             let mut words = outer.to_vec();
             words[at] = text;
             Some(words)
