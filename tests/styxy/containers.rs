@@ -39,13 +39,18 @@ fn a_container_is_published_on_the_leased_port_shown_and_stopped() {
 
 #[test]
 fn the_exit_code_is_the_engines() {
-    let sandbox = engine().sandbox();
+    let engine = engine();
+    let sandbox = engine.sandbox();
     sandbox.run(&run("", "--rm", "sh -c 'exit 7'")).code(7);
     sandbox.run(&run("", "--rm", "no-such-program")).code(127);
     sandbox.run("run -- docker run --pull never no-such-image").code(125);
     // Of one in the background, by its own word, whether it was faster than anybody could ask or not.
     sandbox.run(&run("--ready none", "-d", "sh -c 'exit 9'")).code(9);
-    sandbox.run(&run("--ready none", "-d --rm", "sh -c 'sleep 1; exit 9'")).code(9);
+    let words = "sh -c 'until [ -e /go ]; do sleep 0.1; done; exit 9'";
+    let running = sandbox.start(&run("--ready none", "-d --rm --name styxy-go", words));
+    waited_for(&sandbox, running.ready().pid);
+    engine.docker(&["exec", "styxy-go", "touch", "/go"]);
+    running.wait().code(9);
 }
 
 #[test]
