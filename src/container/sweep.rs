@@ -11,6 +11,9 @@ use std::{collections::VecDeque, time::Duration};
 
 /// An engine that has not answered by then is not going to.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// The same of compose, which is a program above the engine; one in Python needs a second of a processor, and there
+/// may be many who want it.
+const COMPOSE_PATIENCE: Duration = Duration::from_secs(60);
 /// A container that is just being removed is met again; so often within one pass.
 const ROUNDS_MAX: usize = 4;
 
@@ -142,7 +145,7 @@ impl Sweep {
     }
 
     fn list(&self) -> Question {
-        question(self.whose.list())
+        list(&self.whose)
     }
 
     fn judge(&mut self, found: &[Facts]) -> Next {
@@ -179,7 +182,7 @@ impl Sweep {
     fn want(&mut self, running: &[String]) {
         self.is_done = true;
         let seconds = |grace: Duration| grace.as_secs_f64().ceil().to_string();
-        let patient = |words, grace| Question { words, patience: PATIENCE + grace };
+        let patient = |words, grace| Question { words, patience: patience(&self.whose) + grace };
         match (self.aim, self.whose.mark.clone()) {
             (Aim::Look, _) => {}
             (Aim::Stop { grace }, Mark::Label(_)) => {
@@ -201,7 +204,7 @@ impl Sweep {
                 if !running.is_empty() {
                     self.deeds.push_back(question(self.whose.ask(&["kill"], running)));
                 }
-                self.deeds.push_back(question(with(&project, &["down", "-t", "0"])));
+                self.deeds.push_back(patient(with(&project, &["down", "-t", "0"]), Duration::ZERO));
             }
         }
     }
@@ -213,6 +216,19 @@ impl Sweep {
         }
         self.stage = Stage::Listing;
         Next::Ask(self.list())
+    }
+}
+
+/// The question for the ids of all that is meant.
+pub fn list(whose: &Whose) -> Question {
+    Question { words: whose.list(), patience: patience(whose) }
+}
+
+/// How long the answer to a question about all that is meant may take.
+fn patience(whose: &Whose) -> Duration {
+    match whose.mark {
+        Mark::Label(_) => PATIENCE,
+        Mark::Project(_) => COMPOSE_PATIENCE,
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// Where containers are to be killed, that is a wish which their engine hears, in several commands; a busy machine
 /// takes its time for them.
-pub const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+pub const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a stop waits.
 #[derive(Debug, Clone, Copy)]

@@ -183,6 +183,8 @@ fn a_project_of_compose_gets_its_ports_and_goes_down() {
     for up in ["up", "up -d"] {
         let words = format!("run -t web -i pg --ports web,db -- docker-compose -p {project} {up}");
         let running = sandbox.start(&words);
+        // One event after the other: docker-compose is slow on a busy machine.
+        until_true("its containers", || of_project(engine, &project) == 2);
         let instance = sandbox.wait_until_ready("web", "pg");
         for port in ["web", "db"] {
             let port = u16::try_from(instance["ports"][port].as_u64().expect("a port"));
@@ -190,9 +192,10 @@ fn a_project_of_compose_gets_its_ports_and_goes_down() {
             until_true("its page", || TcpStream::connect(("127.0.0.1", port)).is_ok());
             assert_eq!(ask(port, "/").trim(), "hello");
         }
-        sandbox.run("stop pg").code(0);
+        let stop = sandbox.start("stop pg");
+        until_true("the end of its containers", || of_project(engine, &project) == 0);
         running.wait();
-        assert_eq!(of_project(engine, &project), 0, "{up}");
+        stop.wait().code(0);
     }
     assert_eq!(
         engine.docker(&["container", "inspect", "-f", "{{.State.Running}}", &other]),
@@ -208,6 +211,7 @@ fn a_project_that_a_crash_left_goes_down_with_cleanup_from_anywhere() {
     let project = compose(&sandbox);
     let words = format!("run -t web -i pg --ports web,db -- docker-compose -p {project} up");
     let running = sandbox.start(&words);
+    until_true("its containers", || of_project(engine, &project) == 2);
     sandbox.wait_until_ready("web", "pg");
     crash(&sandbox);
     running.wait();
@@ -287,6 +291,10 @@ fn one_that_is_kept_is_started_again_with_what_it_holds() {
         let running = sandbox.start(&run(&flags, &docker, words));
         if flags.starts_with("-d") {
             running.wait();
+            let lines = || sandbox.run("logs pg").stdout;
+            for line in ["so far 1", "so far 2", "so far 3"] {
+                until_true(line, || lines().contains(line));
+            }
             sandbox.run("wait pg --for stopped");
             let log = sandbox.run("logs pg").stdout;
             let times = |line: &str| log.lines().filter(|found| *found == line).count();

@@ -8,7 +8,7 @@ use crate::{
     container::{
         engine::{self, Errand, Place},
         facts::{self, Facts, Health},
-        sweep::{PATIENCE, Question},
+        sweep::{self, PATIENCE, Question},
         whose::Mark,
     },
     os::{
@@ -141,20 +141,20 @@ impl<'a> Proof<'a> {
         }
         self.asked_at = now;
         let whose = self.contained.whose;
-        let (stage, words) = match &whose.mark {
-            Mark::Project(_) => (Stage::Listing, whose.list()),
+        let (stage, question) = match &whose.mark {
+            Mark::Project(_) => (Stage::Listing, sweep::list(whose)),
             Mark::Label(_) => {
                 let Some((id, _)) = engine::written_down(whose) else {
                     return Proved::No("its container is not there yet".to_owned());
                 };
-                (Stage::Looking, whose.ask(&["container", "inspect"], &[id]))
+                (Stage::Looking, looking(whose.ask(&["container", "inspect"], &[id])))
             }
         };
-        self.ask(stage, words)
+        self.ask(stage, &question)
     }
 
-    fn ask(&mut self, stage: Stage, words: Vec<String>) -> Proved {
-        match Errand::start(&Question { words, patience: PATIENCE }, self.place) {
+    fn ask(&mut self, stage: Stage, question: &Question) -> Proved {
+        match Errand::start(question, self.place) {
             Ok(errand) => {
                 self.errand = Some((stage, errand));
                 Proved::Asking
@@ -180,7 +180,8 @@ impl<'a> Proof<'a> {
             if ids.is_empty() {
                 return Some(self.not_yet("its containers are not there yet".to_owned()));
             }
-            return Some(self.ask(Stage::Looking, whose.ask(&["container", "inspect"], &ids)));
+            let question = looking(whose.ask(&["container", "inspect"], &ids));
+            return Some(self.ask(Stage::Looking, &question));
         }
         let Some(found) = facts::parse(&answer.out).filter(|found| !found.is_empty()) else {
             let why = answer.complaint.lines().last().unwrap_or("it said nothing").to_owned();
@@ -234,6 +235,10 @@ impl<'a> Proof<'a> {
         self.pause = (self.pause * 3 / 2).min(PAUSE_MAX);
         Proved::No(why)
     }
+}
+
+fn looking(words: Vec<String>) -> Question {
+    Question { words, patience: PATIENCE }
 }
 
 /// Whether a container with the machine's own network listens on the port itself.
