@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod down;
 pub mod error;
 pub mod follow;
+mod hint;
 pub mod host;
 mod lease;
 pub mod lineup;
