@@ -12,8 +12,8 @@ mod processes;
 mod pty;
 mod running;
 mod sandbox;
-mod witness;
 mod space;
+mod witness;
 
 mod attaching;
 mod audit;
