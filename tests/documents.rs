@@ -147,13 +147,6 @@ fn command_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// Whether this styxy has containers.
-fn knows_containers() -> bool {
-    let definition = cli::definition();
-    let run = definition.find_subcommand("run").expect("there is `run`");
-    run.get_arguments().any(|argument| argument.get_long() == Some("container-port"))
-}
-
 #[test]
 fn every_command_line_in_the_documents_is_understood() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -163,9 +156,6 @@ fn every_command_line_in_the_documents_is_understood() {
             // Where the shell's word ends, styxy's do.
             let own = line.split([')', '>', '|', '#']).next().unwrap_or_default();
             let words = shlex::split(&format!("styxy {own}")).expect("quotes are closed");
-            if own.contains("--container-port") && !knows_containers() {
-                continue;
-            }
             if let Err(error) = cli::definition().try_get_matches_from(words) {
                 panic!("{name}: `styxy {line}`: {error}");
             }
