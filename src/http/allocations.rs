@@ -13,6 +13,7 @@ use crate::{
         Host,
         allocate::{Reserve, TTL_DEFAULT},
         check::PortView,
+        host::Place,
         plan::Request,
         view::{Answer, View},
     },
@@ -30,7 +31,7 @@ pub(super) fn allocate(server: &Server, call: &Call) -> Result<Reply, Problem> {
     let service_type: TypeName = call
         .value("service_type")?
         .ok_or_else(|| Problem::bad("`service_type` is missing".to_owned()))?;
-    let (request, host) = asked(server, call, service_type)?;
+    let Asked { request, host, place } = asked(server, call, service_type)?;
     let ttl = match call.body.get("ttl") {
         Some(Value::Number(seconds)) => Some(format!("{seconds}s")),
         _ => call.text("ttl")?.map(str::to_owned),
@@ -38,17 +39,19 @@ pub(super) fn allocate(server: &Server, call: &Call) -> Result<Reply, Problem> {
     let ttl = ttl.map(|text| parse_duration(&text)).transpose();
     let ttl = ttl.map_err(|error| Problem::bad(format!("`ttl`: {error}")))?;
     let reserve = Reserve { pid: call.value("process_id")?, ttl: ttl.unwrap_or(TTL_DEFAULT) };
-    let answer = host.allocate(&request, reserve, &tell)?;
+    let answer = host.allocate_at(&place, &request, reserve, &tell)?;
     let since = if answer.existing { started(&host, &answer) } else { None };
     Ok(Reply::json(&as_original(&host, &answer, since)))
 }
 
-/// What is asked for, and the host as seen from the caller's project.
-fn asked(
-    server: &Server,
-    call: &Call,
-    service_type: TypeName,
-) -> Result<(Request, Arc<Host>), Problem> {
+/// What is asked for, by whom, and the host as seen from the caller's project.
+struct Asked {
+    request: Request,
+    host: Arc<Host>,
+    place: Place,
+}
+
+fn asked(server: &Server, call: &Call, service_type: TypeName) -> Result<Asked, Problem> {
     let path = call.path("project_path")?;
     let (name, holder) = (call.text("service_name")?, call.text("instance_id")?);
     // Where both are given, the instance is the holder: a scope of its own, as a project is.
@@ -71,23 +74,23 @@ fn asked(
     request.wish.prefer = call.value::<Port>("preferred_port")?.into_iter().collect();
     request.wish.names = port_names(call)?;
     request.range.group = call.text("group")?.map(str::to_owned);
-    let mut host = match &path {
+    let host = match &path {
         Some(path) => Arc::new(Host::open_in(path, &tell)?),
         None => server.host()?,
     };
+    let mut place = host.place.clone();
     match holder {
         Some(holder) => {
             let holder: InstanceId =
                 holder.parse().map_err(|error| Problem::bad(format!("`instance_id`: {error}")))?;
-            host = Arc::new(Host::open_in(path.as_deref().unwrap_or("/".as_ref()), &tell)?);
-            let held = Arc::get_mut(&mut host).expect("it was opened just now");
-            held.place.project = held.place.project.join(holder.as_str());
+            let project = if path.is_some() { place.project.as_path() } else { "/".as_ref() };
+            place.project = project.join(holder.as_str());
         }
         // Who names no project has none: the server's own is nobody else's.
         None if path.is_none() => request.settings.scope = Some(ScopeKind::Machine),
         None => {}
     }
-    Ok((request, host))
+    Ok(Asked { request, host, place })
 }
 
 fn port_names(call: &Call) -> Result<Vec<String>, Problem> {
@@ -146,7 +149,7 @@ pub(super) fn release(server: &Server, call: &Call) -> Result<Reply, Problem> {
 
 /// `GET /allocations`.
 pub(super) fn list(server: &Server, _: &Call) -> Result<Reply, Problem> {
-    let views = server.host_to_look().list(&tell)?.instances;
+    let views = server.host_to_look().living_views(&tell)?;
     let allocations: Vec<Allocation<'_>> = views.iter().map(Allocation::of).collect();
     Ok(Reply::json(&json!({ "success": true, "allocations": allocations })))
 }
@@ -228,9 +231,10 @@ pub(super) fn scan(server: &Server, call: &Call) -> Result<Reply, Problem> {
 /// `GET /suggest/{type}`.
 pub(super) fn suggest(server: &Server, call: &Call) -> Result<Reply, Problem> {
     let service_type = parsed("type", call.named())?;
-    let (request, host) = asked(server, call, service_type)?;
+    let Asked { request, host, place } = asked(server, call, service_type)?;
     let request = Request { dry_run: true, new: true, ..request };
-    let answer = host.allocate(&request, Reserve { pid: None, ttl: TTL_DEFAULT }, &tell)?;
+    let reserve = Reserve { pid: None, ttl: TTL_DEFAULT };
+    let answer = host.allocate_at(&place, &request, reserve, &tell)?;
     let mut body = as_original(&host, &answer, None);
     body.insert("suggestions".to_owned(), json!([answer.port]));
     Ok(Reply::json(&body))

@@ -8,23 +8,20 @@ use super::{
     ledger,
     problem::Problem,
     routes::Streaming,
-    server::{Server, locked, tell},
+    server::{Server, tell},
     waiting::waited_for,
 };
 use crate::{
-    operations::{audit::Event, view::View},
+    operations::{audit::Event, view::View, watch::Changes},
     registry::Action,
 };
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
+    io::unix::AsyncFd,
     sync::{
-        OwnedSemaphorePermit, Semaphore,
+        Mutex, OwnedSemaphorePermit, Semaphore,
         broadcast::{self, error::RecvError},
         mpsc::{self, Sender},
     },
@@ -37,8 +34,8 @@ const STREAMS_MAX: usize = 64;
 const EVENTS_MAX: usize = 64;
 /// Changes come in bursts; nobody sees more than this lets through.
 const PAUSE: Duration = Duration::from_millis(30);
-/// Not everything that is shown announces its change (a reservation that runs out).
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// After a look that failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// A stream without news says so, that a dead connection is noticed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// A line of a log without an end is shown when it is so long.
@@ -79,7 +76,7 @@ pub(super) fn stream(server: Arc<Server>, _: Call) -> Streaming {
     Box::pin(async move {
         let place = server.hub.place()?;
         let mut news = server.hub.news.subscribe();
-        begin_to_watch(&server);
+        begin_to_watch(&server).await;
         let (send, pieces) = mpsc::channel(EVENTS_MAX);
         let first = snapshot(&server).await?;
         tokio::spawn(async move {
@@ -119,72 +116,95 @@ async fn snapshot(server: &Arc<Server>) -> Result<Bytes, Problem> {
     let looker = Arc::clone(server);
     let look = move || {
         let host = looker.host_to_look();
-        let (instances, types) = (host.list(&tell)?, host.service_types(&tell)?);
-        Ok(event("snapshot", &json!({ "instances": instances.instances, "types": types.types })))
+        let (instances, types) = (host.living_views(&tell)?, host.service_types(&tell)?.types);
+        Ok(event("snapshot", &json!({ "instances": instances, "types": types })))
     };
     server.lanes.run(Lane::Read, look).await
 }
 
-/// Somebody looks from now on, until nobody listens.
-fn begin_to_watch(server: &Arc<Server>) {
-    let mut is_watched = locked(&server.hub.is_watched);
-    if !std::mem::replace(&mut *is_watched, true) {
-        tokio::spawn(watch(Arc::clone(server)));
+/// Somebody looks from now on, until nobody listens. The first look is over when this returns: what comes
+/// after it is told.
+async fn begin_to_watch(server: &Arc<Server>) {
+    let mut is_watched = server.hub.is_watched.lock().await;
+    if *is_watched {
+        return;
+    }
+    let changes = server.host_to_look().changes();
+    let Some(changes) = changes.ok().and_then(|changes| waited_for(changes).ok()) else {
+        tracing::warn!("changes are not announced here");
+        return;
+    };
+    let first = look_once(server, None).await;
+    *is_watched = true;
+    tokio::spawn(watch(Arc::clone(server), changes, first));
+}
+
+/// A look, and if it fails, when there is another one.
+async fn look_once(server: &Arc<Server>, before: Option<Known>) -> (Option<Known>, Seen) {
+    let (looker, known) = (Arc::clone(server), before.clone());
+    match server.lanes.run(Lane::Read, move || look(&looker, before)).await {
+        Ok((now, seen)) => (Some(now), seen),
+        Err(problem) => {
+            tracing::warn!(problem.message, "no look at what has changed");
+            (known, Seen { told: None, next: Some(LOOK_AGAIN) })
+        }
     }
 }
 
-async fn watch(server: Arc<Server>) {
-    let changes = server.host_to_look().changes();
-    let Some(changes) = changes.ok().and_then(|changes| waited_for(changes).ok()) else {
-        *locked(&server.hub.is_watched) = false;
-        return;
-    };
-    let mut known: Option<BTreeMap<String, View>> = None;
+async fn watch(
+    server: Arc<Server>,
+    changes: AsyncFd<Changes>,
+    (mut known, mut seen): (Option<Known>, Seen),
+) {
     loop {
         {
-            let mut is_watched = locked(&server.hub.is_watched);
+            let mut is_watched = server.hub.is_watched.lock().await;
             if server.hub.news.receiver_count() == 0 {
                 *is_watched = false;
                 return;
             }
         }
-        let looker = Arc::clone(&server);
-        let before = known.take();
-        match server.lanes.run(Lane::Read, move || look(&looker, before)).await {
-            Ok((now, told)) => {
-                known = Some(now);
-                // That everybody has gone meanwhile is noticed above.
-                let _ = told.map(|told| server.hub.news.send(told));
-            }
-            Err(problem) => tracing::warn!(problem.message, "no look at what has changed"),
-        }
+        // That everybody has gone meanwhile is noticed above.
+        let _ = seen.told.take().map(|told| server.hub.news.send(told));
         tokio::select! {
-            ready = timeout(LOOK_EVERY, changes.readable()) => {
-                if let Ok(Ok(mut ready)) = ready {
+            ready = changes.readable() => {
+                if let Ok(mut ready) = ready {
                     ready.clear_ready();
                 }
             }
+            // Where every change is announced, nothing is looked at in vain.
+            () = sleep(seen.next.unwrap_or_default()), if seen.next.is_some() => {}
             () = server.hub.news.closed() => {}
         }
         sleep(PAUSE).await;
         changes.get_ref().drain();
+        (known, seen) = look_once(&server, known).await;
     }
 }
 
 type Known = BTreeMap<String, View>;
 
+/// What was seen by a look.
+struct Seen {
+    /// What differs from the look before.
+    told: Option<Bytes>,
+    /// When to look without a notice.
+    next: Option<Duration>,
+}
+
 /// What is there now, and what to tell of it.
-fn look(server: &Server, before: Option<Known>) -> Result<(Known, Option<Bytes>), Problem> {
+fn look(server: &Server, before: Option<Known>) -> Result<(Known, Seen), Problem> {
     let host = server.host_to_look();
     let audit = ledger::read_on(server)?;
-    let views = host.list(&tell)?.instances;
+    let next = host.look_again_in(&tell)?;
+    let views = host.living_views(&tell)?;
     let now: Known = views.into_iter().map(|view| (view.lock_id.clone(), view)).collect();
-    let Some(before) = before else { return Ok((now, None)) };
+    let Some(before) = before else { return Ok((now, Seen { told: None, next })) };
     let changed: Vec<&View> =
         now.values().filter(|view| before.get(&view.lock_id) != Some(view)).collect();
     let gone: Vec<&String> = before.keys().filter(|lock_id| !now.contains_key(*lock_id)).collect();
     if changed.is_empty() && gone.is_empty() && audit.is_empty() {
-        return Ok((now, None));
+        return Ok((now, Seen { told: None, next }));
     }
     let mut told = json!({ "instances": changed, "gone": gone, "audit": entries(&audit) });
     let changes_types = |event: &Event| match event.entry.action {
@@ -201,7 +221,8 @@ fn look(server: &Server, before: Option<Known>) -> Result<(Known, Option<Bytes>)
     if audit.iter().any(changes_types) {
         told["types"] = json!(host.service_types(&tell)?.types);
     }
-    Ok((now, Some(event("change", &told))))
+    let told = Some(event("change", &told));
+    Ok((now, Seen { told, next }))
 }
 
 /// Lines of the audit log with what they happened to, as it is shown.

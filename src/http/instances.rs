@@ -13,6 +13,7 @@ use crate::operations::{
     Error, Failure,
     follow::{Part, Tail, Wanted},
     stop::Haste,
+    vigil::Vigil,
 };
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -57,7 +58,8 @@ pub(super) fn stop(server: &Server, call: &Call) -> Result<Reply, Problem> {
 
 /// `POST /instances/{ref}/restart`.
 pub(super) fn restart(server: &Server, call: &Call) -> Result<Reply, Problem> {
-    let answer = server.host()?.ask_for_restart(call.named(), &tell)?;
+    let vigil = Vigil::begin(None, None);
+    let answer = server.host()?.restart(call.named(), None, vigil, &tell)?;
     let mut body = object(&answer);
     body.insert("success".to_owned(), true.into());
     Ok(Reply::json(&body))
@@ -148,9 +150,7 @@ pub(super) fn run(_: &Server, call: &Call) -> Result<Reply, Problem> {
     let Some(Value::Array(words)) = call.body.get("command") else { return Err(wrong()) };
     let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
     let words = words.filter(|words| !words.is_empty()).ok_or_else(wrong)?;
-    // A process of its own: a supervisor outlives this server, and forks while it has one thread.
-    let mut command = Command::new("/proc/self/exe");
-    command.args(["run", "--detach", "--json", "--yes"]).stdin(Stdio::null());
+    let mut command = background_run();
     for (option, key) in [("--type", "service_type"), ("--id", "instance_id"), ("--port", "port")] {
         if let Some(value) = call.value::<String>(key)? {
             command.arg(format!("{option}={value}"));
@@ -159,7 +159,24 @@ pub(super) fn run(_: &Server, call: &Call) -> Result<Reply, Problem> {
     if let Some(path) = call.path("project_path")? {
         command.current_dir(path);
     }
-    let output = command.arg("--").args(words).output().map_err(|source| {
+    command.arg("--").args(words);
+    started(command)
+}
+
+/// `styxy run --detach`, to be completed. It is a process of its own: a supervisor forks while it has one
+/// thread, and is nothing of the instance that this server may be.
+pub(super) fn background_run() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["run", "--detach", "--json", "--yes"]).stdin(Stdio::null());
+    for name in ["PORT", "STYXY_PORT", "STYXY_TYPE", "STYXY_ID", "STYXY_URL", "STYXY_LOCK_ID"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Waits until it is ready, and tells where it is.
+pub(super) fn started(mut command: Command) -> Result<Reply, Problem> {
+    let output = command.output().map_err(|source| {
         Problem::from(Error::System { deed: "start a background process", source })
     })?;
     let mut body: Value = serde_json::from_slice(&output.stdout)
@@ -167,6 +184,9 @@ pub(super) fn run(_: &Server, call: &Call) -> Result<Reply, Problem> {
     match serde_json::from_value::<Failure>(body["error"].take()) {
         Ok(failure) => Err(Problem::from(failure)),
         Err(_) => {
+            if let Value::Object(fields) = &mut body {
+                fields.remove("error");
+            }
             body["success"] = true.into();
             Ok(Reply::json(&body))
         }

@@ -29,7 +29,7 @@ pub(crate) use guard::judge_text;
 
 use crate::operations::{
     Error, Host,
-    serve::{Post, Said, Stand, Wanted, block_signals, own_pid, wait_for_end},
+    serve::{Post, Said, Stand, Wanted, block_signals, own_pid, rest, wait_for_end},
 };
 use server::Server;
 use std::{io, sync::Arc, time::Duration};
@@ -38,6 +38,9 @@ use waiting::waited_for;
 
 /// Threads that have nothing to do end after this: idle is small.
 const THREAD_IDLE: Duration = Duration::from_secs(5);
+
+/// An operation needs a tenth of this.
+const STACK: usize = 1 << 20;
 
 /// Serves until a signal asks to end, or attaches to the process that serves already.
 pub fn serve(host: Host, wanted: Wanted, say: &mut dyn FnMut(Said)) -> Result<i32, Error> {
@@ -72,7 +75,9 @@ fn run(host: Host, post: &Post, say: &mut dyn FnMut(Said)) -> Result<i32, Error>
         .enable_all()
         .max_blocking_threads(lanes::THREADS_MAX)
         .thread_keep_alive(THREAD_IDLE)
+        .thread_stack_size(STACK)
         .on_thread_start(block_signals)
+        .on_thread_stop(rest)
         .build()
         .map_err(failed)?;
     let code = runtime.block_on(async {

@@ -3,7 +3,7 @@
 use super::{events::Hub, guard::Keys, lanes::Lanes, ledger::Book, problem::Problem};
 use crate::operations::{
     Error, Host,
-    serve::{Stamp, open_again, secret},
+    serve::{Sources, Stamp, open_again, secret},
 };
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,12 +23,14 @@ pub(super) struct Server {
     pub(super) book: Mutex<Book>,
     started: Instant,
     keys: Mutex<Keys>,
+    sources: Sources,
     host: Mutex<(Stamp, Arc<Host>)>,
 }
 
 impl Server {
     /// A server that was just started.
     pub(super) fn new(host: Host, port: u16, token: String) -> Self {
+        let sources = Sources::of_environment();
         Self {
             port,
             lanes: Lanes::new(),
@@ -36,13 +38,14 @@ impl Server {
             book: Mutex::default(),
             started: Instant::now(),
             keys: Mutex::new(Keys::new(token)),
-            host: Mutex::new((Stamp::now(), Arc::new(host))),
+            host: Mutex::new((sources.stamp(), Arc::new(host))),
+            sources,
         }
     }
 
     /// The host, with the configuration as it is in its files now.
     pub(super) fn host(&self) -> Result<Arc<Host>, Error> {
-        let stamp = Stamp::now();
+        let stamp = self.sources.stamp();
         let mut known = locked(&self.host);
         if known.0 != stamp {
             *known = (stamp, Arc::new(open_again(&tell)?));

@@ -31,7 +31,7 @@ pub(super) fn health(_: &Server, _: &Call) -> Result<Reply, Problem> {
 
 /// `GET /status`.
 pub(super) fn status(server: &Server, _: &Call) -> Result<Reply, Problem> {
-    let count = server.host_to_look().list(&tell)?.instances.len();
+    let count = server.host_to_look().living_views(&tell)?.len();
     Ok(Reply::json(&json!({
         "success": true,
         "status": "running",
@@ -48,7 +48,7 @@ pub(super) fn status(server: &Server, _: &Call) -> Result<Reply, Problem> {
 /// `GET /metrics`.
 pub(super) fn metrics(server: &Server, _: &Call) -> Result<Reply, Problem> {
     let host = server.host_to_look();
-    let (instances, types) = (host.list(&tell)?.instances, host.service_types(&tell)?.types);
+    let (instances, types) = (host.living_views(&tell)?, host.service_types(&tell)?.types);
     let tally = ledger::tally(server)?;
     let uptime = server.age().as_secs_f64();
     let scene = metrics::Scene { instances: &instances, types: &types, uptime };

@@ -5,7 +5,7 @@
 
 use super::{
     error::Error,
-    host::{Host, HostWorld, Tell, milliseconds},
+    host::{Host, HostWorld, Place, Tell, milliseconds},
     plan::{Plan, Request},
     view::{Answer, MadeRange},
 };
@@ -43,7 +43,18 @@ impl Host {
         reserve: Reserve,
         tell: &Tell<'_>,
     ) -> Result<Answer, Error> {
-        let plan = self.plan(request)?;
+        self.allocate_at(&self.place, request, reserve, tell)
+    }
+
+    /// The same for who asks from another place.
+    pub fn allocate_at(
+        &self,
+        place: &Place,
+        request: &Request,
+        reserve: Reserve,
+        tell: &Tell<'_>,
+    ) -> Result<Answer, Error> {
+        let plan = self.plan_at(place, request)?;
         let process = reserve.pid.map(identified).transpose()?;
         let reservation = Reservation {
             process,
@@ -132,21 +143,36 @@ impl Host {
                 self.reserve(name.clone(), ports, reservation.clone(), registry);
                 Ok(Found { name, new_range, existing: false })
             }
-            Verdict::Join { lock_id, .. } | Verdict::JoinListener { lock_id } => {
+            Verdict::Join { lock_id, .. } => {
+                let name = named(registry, &lock_id);
+                self.adopt(registry, &name, reservation);
+                renew(registry, &name, reservation);
+                Ok(joined(registry, remarks, name))
+            }
+            Verdict::JoinListener { lock_id } => {
                 let name = named(registry, &lock_id);
                 renew(registry, &name, reservation);
-                remarks.said.push(Remark {
-                    action: Action::Attach,
-                    service_type: name.service_type.clone(),
-                    instance: Some(name.clone()),
-                    port: registry.instance(&name).map(|instance| instance.port()),
-                });
-                Ok(Found { name, new_range: None, existing: true })
+                Ok(joined(registry, remarks, name))
             }
             Verdict::Reclaim { lock_id } => Err(Error::Leftovers { lock_id }),
             Verdict::Wait { .. } | Verdict::Replace { .. } => {
                 unreachable!("an allocate neither queues nor replaces")
             }
+        }
+    }
+
+    /// A reservation for nobody in particular becomes that of the process. One that a process has stays its
+    /// own: it lives, or it would not have been joined.
+    fn adopt(&self, registry: &mut Registry, name: &InstanceName, reservation: &Reservation) {
+        let Some(lease) = registry.instance_mut(name).and_then(|it| it.lease.as_mut()) else {
+            return;
+        };
+        // A pid means something in its own namespace alone.
+        let here = lease.namespaces.pid == self.place.namespaces.pid;
+        if let Holder::Reserved(held) = &mut lease.holder
+            && here
+        {
+            held.process = held.process.or(reservation.process);
         }
     }
 
@@ -196,12 +222,22 @@ fn named(registry: &Registry, lock_id: &LockId) -> InstanceName {
     registry.by_lock_id(lock_id).expect("the verdict names a lease").name.clone()
 }
 
+/// Somebody has it already, which is worth a line.
+fn joined(registry: &Registry, remarks: &mut Remarks, name: InstanceName) -> Found {
+    remarks.said.push(Remark {
+        action: Action::Attach,
+        service_type: name.service_type.clone(),
+        instance: Some(name.clone()),
+        port: registry.instance(&name).map(|instance| instance.port()),
+    });
+    Found { name, new_range: None, existing: true }
+}
+
 /// The same allocate again keeps a reservation alive for another while.
 fn renew(registry: &mut Registry, name: &InstanceName, reservation: &Reservation) {
     let lease = registry.instance_mut(name).and_then(|instance| instance.lease.as_mut());
     if let Some(Holder::Reserved(held)) = lease.map(|lease| &mut lease.holder) {
         held.seen_ms = reservation.seen_ms;
         held.ttl_ms = reservation.ttl_ms;
-        held.process = reservation.process.or(held.process);
     }
 }

@@ -43,6 +43,11 @@ impl Host {
         self.list_again(&mut Earlier::default(), tell)
     }
 
+    /// The same without what their trees use, which takes a look at every process.
+    pub fn living_views(&self, tell: &Tell<'_>) -> Result<Vec<View>, Error> {
+        Ok(self.views(&self.read(tell)?))
+    }
+
     /// The same; processor time is told since the look before, as by top(1).
     pub fn list_again(&self, earlier: &mut Earlier, tell: &Tell<'_>) -> Result<Instances, Error> {
         let registry = self.read(tell)?;

@@ -17,7 +17,14 @@ impl Host {
         self.transact(tell, &world, |registry, remarks| {
             let instance = self.find(registry, reference)?;
             let name = instance.name.clone();
-            let view = self.view(registry, instance);
+            let served = instance
+                .ports
+                .iter()
+                .any(|named| !matches!(port_probe::probe(named.port), Ok(PortUse::Free)));
+            let view = match served {
+                true => self.view(registry, instance),
+                false => self.view_unserved(registry, instance),
+            };
             let lease =
                 instance.lease.as_ref().expect("a reference names an instance with a lease");
             match &lease.holder {
@@ -27,10 +34,6 @@ impl Host {
                     let lives = reservation
                         .process
                         .is_some_and(|process| crate::os::process::is_alive(&process));
-                    let served = instance
-                        .ports
-                        .iter()
-                        .any(|named| !matches!(port_probe::probe(named.port), Ok(PortUse::Free)));
                     if lives || served {
                         return Err(Error::InUse { view: Box::new(view) });
                     }

@@ -12,19 +12,15 @@ use super::{
 use crate::{
     config::{self, Places, ScopeKind},
     os::{
-        clock,
         interrupts::Interrupts,
+        memory,
         process::{self, Handle},
         secret, signals, user,
         wait_set::{Interest, WaitSet},
     },
     ports::Port,
+    registry::InstanceName,
     store::run_dir::in_directory,
-    supervisor::{
-        Phase,
-        line::{Heard, Line},
-        message::{FromClient, ToClient},
-    },
 };
 use std::{
     fs::{self, Permissions},
@@ -38,7 +34,6 @@ use std::{
         },
     },
     path::Path,
-    time::Duration,
 };
 
 /// The type of its lease.
@@ -49,9 +44,6 @@ pub const ID: &str = "styxy";
 const SOCKET: &str = "serve.sock";
 /// The token in the state directory.
 const TOKEN: &str = "auth.token";
-
-/// The longest stop that is waited for before a start.
-const RESTART_MAX: Duration = Duration::from_secs(120);
 
 /// What is asked of `serve`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,6 +95,11 @@ pub struct Post {
     pub interrupts: Interrupts,
     /// Its own lease, unless it runs in an instance of styxy's.
     lease: Option<String>,
+}
+
+/// Whether it is the lease of who serves: it has no supervisor, and yet it runs.
+pub(super) fn is_post(name: &InstanceName) -> bool {
+    name.service_type.as_str() == TYPE && name.id.as_str() == ID
 }
 
 impl Host {
@@ -168,9 +165,7 @@ impl Host {
     fn own_instance(&self, tell: &Tell<'_>) -> Result<Option<Port>, Error> {
         let Some(lock_id) = &self.place.inside else { return Ok(None) };
         let registry = self.read(tell)?;
-        let instance = registry.by_lock_id(lock_id).filter(|instance| {
-            instance.name.service_type.as_str() == TYPE && instance.name.id.as_str() == ID
-        });
+        let instance = registry.by_lock_id(lock_id).filter(|instance| is_post(&instance.name));
         Ok(instance.filter(|_| self.store.run().is_alive(lock_id)).map(|instance| instance.port()))
     }
 
@@ -183,14 +178,11 @@ impl Host {
         request.settings.scope = Some(ScopeKind::Machine);
         request.wish.exact = wanted.port;
         request.wish.prefer = Port::try_from(u32::from(port)).ok().into_iter().collect();
-        // A lease that is held already would become this process's, so whose it is is looked at first.
-        let unowned = Reserve { pid: None, ttl: TTL_DEFAULT };
-        let found = self.allocate(&request, unowned, tell)?;
-        if found.existing {
-            return Ok(found);
-        }
         let own = Reserve { pid: Some(own_pid()), ttl: TTL_DEFAULT };
-        Ok(Answer { existing: false, ..self.allocate(&request, own, tell)? })
+        let answer = self.allocate(&request, own, tell)?;
+        // One that was kept for nobody in particular is this process's now.
+        let existing = answer.existing && answer.pid != Some(own_pid());
+        Ok(Answer { existing, ..answer })
     }
 
     fn listen(&self, address: IpAddr, port: Port) -> Result<(TcpListener, UnixListener), Error> {
@@ -212,40 +204,6 @@ impl Host {
             })
             .map_err(|source| system("listen on serve.sock", source))?;
         Ok((listener, socket))
-    }
-
-    /// Asks the supervisor of an instance to start it again; returns when it has begun to.
-    pub fn ask_for_restart(&self, reference: &str, tell: &Tell<'_>) -> Result<Answer, Error> {
-        let view = self.locate(reference, tell)?;
-        let broken = |source| system("talk to the supervisor", source);
-        let lock_id = view.lock_id.parse().expect("a view's lockId is one");
-        if view.supervisor_pid.is_none() {
-            return Err(Error::NotRunning { view: Box::new(view) });
-        }
-        let mut line = Line::connect(self.store.run().as_fd(), &lock_id).map_err(broken)?;
-        line.ask(FromClient::Restart).map_err(broken)?;
-        loop {
-            match line.listen(None, Some(clock::now() + RESTART_MAX)).map_err(broken)? {
-                Heard::Said(ToClient::Phase(standing)) if standing.phase == Phase::Starting => {
-                    let message = format!("restarting {} on the same port", view.full_name());
-                    return Ok(view.answer(message));
-                }
-                Heard::Said(ToClient::Refused) => {
-                    return Err(Error::NotYours {
-                        view: Box::new(view),
-                        owner: "somebody else".into(),
-                    });
-                }
-                Heard::Said(ToClient::Outcome { .. }) | Heard::HungUp => {
-                    return Err(broken(io::Error::other("the instance ended instead")));
-                }
-                Heard::TimedOut => {
-                    return Err(broken(io::Error::other("it did not start again in time")));
-                }
-                Heard::Said(ToClient::Phase(_) | ToClient::Dismissed | ToClient::Unknown)
-                | Heard::Interrupted => {}
-            }
-        }
     }
 
     /// The host as if styxy had been called in that directory.
@@ -282,6 +240,11 @@ pub fn block_signals() {
     let _ = signals::block_all();
 }
 
+/// A thread ends that was not needed for a while: what its work has taken is given back to the kernel.
+pub fn rest() {
+    memory::give_back();
+}
+
 /// A secret that nobody guesses.
 pub fn secret() -> Result<String, Error> {
     secret::secret().map_err(|source| system("get random numbers", source))
@@ -297,23 +260,31 @@ pub fn own_pid() -> i32 {
     i32::try_from(std::process::id()).expect("a pid fits 31 bits")
 }
 
+/// Where this process's configuration is, which stays the same as long as it runs.
+#[derive(Debug, Clone)]
+pub struct Sources(Places);
+
 /// What the configuration's files looked like at a moment: a difference means that they are to be read
 /// again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp(Vec<Option<(u64, i64, i64, u64)>>);
+pub struct Stamp([Option<(u64, i64, i64, u64)>; 3]);
 
-impl Stamp {
-    /// As they are now.
-    pub fn now() -> Self {
-        let Places { system, user, .. } = &config_places();
-        let project = config_places().project();
-        let files = [Some(system.clone()), user.clone(), project];
-        let look = |path: Option<std::path::PathBuf>| {
-            let metadata = fs::metadata(path?).ok()?;
+impl Sources {
+    /// Those that the environment names.
+    pub fn of_environment() -> Self {
+        Self(config_places())
+    }
+
+    /// What they look like now.
+    pub fn stamp(&self) -> Stamp {
+        let look = |path: &Path| {
+            let metadata = fs::metadata(path).ok()?;
             let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
             Some((metadata.ino(), seconds, nanoseconds, metadata.size()))
         };
-        Self(files.into_iter().map(look).collect())
+        let Places { system, user, .. } = &self.0;
+        let project = self.0.project();
+        Stamp([look(system), user.as_deref().and_then(look), project.as_deref().and_then(look)])
     }
 }
 

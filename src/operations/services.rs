@@ -5,7 +5,7 @@
 use super::{
     after::After,
     error::Error,
-    host::{Host, Place, config_places},
+    host::{Host, Place, places_in},
     plan::Request,
 };
 use crate::{
@@ -47,7 +47,7 @@ impl Host {
             let root = project.unwrap_or(&self.place.project).to_owned();
             return Ok(Services { root, by_name: self.config.services().clone() });
         }
-        match config::procfile(&config_places(), project)? {
+        match config::procfile(&places_in(&self.place.cwd), project)? {
             Some(found) if !found.services.is_empty() => {
                 Ok(Services { root: found.root, by_name: found.services })
             }
@@ -167,6 +167,11 @@ impl Services {
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(InstanceId::as_str)
+    }
+
+    /// Its name, if one is called so.
+    pub fn one(&self, name: &str) -> Result<&str, Error> {
+        self.find(name).map(|service| service.name.as_str())
     }
 
     /// The one of that name.

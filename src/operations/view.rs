@@ -4,7 +4,7 @@
 
 pub use super::container::ContainerView;
 
-use super::{container, host::Host};
+use super::{container, host::Host, serve::is_post};
 use crate::{
     config::{Behavior, TypeOrigin},
     decision::identity,
@@ -14,7 +14,7 @@ use crate::{
     store::record::Record,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{cell::LazyCell, collections::BTreeMap};
 
 /// One instance, as `list` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,9 +159,19 @@ impl View {
 impl Host {
     /// What is shown of an instance with a lease.
     pub fn view(&self, registry: &Registry, instance: &Instance) -> View {
+        self.view_served(registry, instance, &listeners::listening_process)
+    }
+
+    /// The same, where somebody knows who listens on a port.
+    fn view_served(
+        &self,
+        registry: &Registry,
+        instance: &Instance,
+        listening: &dyn Fn(Port) -> Option<i32>,
+    ) -> View {
         let view = self.view_unserved(registry, instance);
-        let pid = view.pid.or_else(|| reserved_listener(instance));
-        View { pid, ..view }
+        let listener = || (view.phase == Phase::Reserved).then(|| listening(view.port)).flatten();
+        View { pid: view.pid.or_else(listener), ..view }
     }
 
     /// The same without a look at who listens on a reserved port.
@@ -172,6 +182,10 @@ impl Host {
             Holder::Reserved(_) => None,
         };
         let phase = match (&lease.holder, &record) {
+            // It takes its lease, and listens before it tells anybody where.
+            (Holder::Reserved(held), _) if is_post(&instance.name) && held.process.is_some() => {
+                Phase::Ready
+            }
             (Holder::Reserved(_), _) => Phase::Reserved,
             (Holder::Supervisor, Some(record)) => record.vitals.phase,
             (Holder::Supervisor, None) => Phase::Starting,
@@ -216,11 +230,17 @@ impl Host {
     /// Every instance that is alive, and every one that is dead but cannot be ended.
     pub fn views(&self, registry: &Registry) -> Vec<View> {
         let world = self.world();
+        // The kernel walks through all listeners to find those of one port, so it is asked once for all.
+        let served = LazyCell::new(listeners::listening_ports);
+        let listening = |port: Port| match &*served {
+            Some(served) if !served.contains(&port) => None,
+            Some(_) | None => listeners::listening_process(port),
+        };
         registry
             .leased()
             .map(|(instance, _)| instance)
             .filter(|instance| world.may_be_shown(instance))
-            .map(|instance| self.view(registry, instance))
+            .map(|instance| self.view_served(registry, instance, &listening))
             .collect()
     }
 }
@@ -244,14 +264,6 @@ fn pid(lease: &Lease, record: Option<&Record>) -> Option<i32> {
             leader.or(vitals.listener.filter(process::is_alive)).map(|process| process.pid)
         }
         Holder::Reserved(reservation) => reservation.process.map(|process| process.pid),
-    }
-}
-
-/// Who listens on a port that is reserved for nobody in particular.
-fn reserved_listener(instance: &Instance) -> Option<i32> {
-    match instance.lease.as_ref()?.holder {
-        Holder::Supervisor => None,
-        Holder::Reserved(_) => listeners::listening_process(instance.port()),
     }
 }
 

@@ -1,10 +1,17 @@
 //! Waits for the next change of what `list` shows. Reading and showing it is left to the caller.
 
-use super::{error::Error, host::Host};
-use crate::os::{
-    clock,
-    interrupts::Interrupts,
-    wait_set::{Interest, WaitSet},
+use super::{
+    error::Error,
+    host::{Host, Tell, milliseconds},
+    serve::is_post,
+};
+use crate::{
+    os::{
+        clock,
+        interrupts::Interrupts,
+        wait_set::{Interest, WaitSet},
+    },
+    registry::{Holder, Reservation},
 };
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::{
@@ -17,8 +24,10 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Changes come in bursts; nobody sees more pictures than this lets through.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How a registry and a record change: written in place, exchanged, made, removed.
+/// How a registry and a record change: written in place, exchanged, made, removed. A file that was open for
+/// writing is also closed by the kernel when a supervisor is killed.
 const CHANGES: AddWatchFlags = AddWatchFlags::IN_MODIFY
+    .union(AddWatchFlags::IN_CLOSE_WRITE)
     .union(AddWatchFlags::IN_CREATE)
     .union(AddWatchFlags::IN_DELETE)
     .union(AddWatchFlags::IN_MOVE);
@@ -68,6 +77,23 @@ impl Host {
         let failed = |source| Error::System { deed: "watch the state directory", source };
         let interrupts = Interrupts::take().map_err(failed)?;
         Ok(Watch { changes: self.changes()?, interrupts })
+    }
+
+    /// When to look although nothing was announced. `None`: every change that can come is announced.
+    pub fn look_again_in(&self, tell: &Tell<'_>) -> Result<Option<Duration>, Error> {
+        let registry = self.read(tell)?;
+        let reservations = registry.leased().filter_map(|(instance, lease)| match &lease.holder {
+            Holder::Supervisor => None,
+            // This process sees no end of its own.
+            Holder::Reserved(held) if is_post(&instance.name) && held.process.is_some() => None,
+            Holder::Reserved(held) => Some(held),
+        });
+        let now = milliseconds(clock::since_boot());
+        let runs_out = |held: &Reservation| match held.process {
+            Some(_) => LOOK_EVERY,
+            None => Duration::from_millis((held.seen_ms + held.ttl_ms).saturating_sub(now)),
+        };
+        Ok(reservations.map(runs_out).min().map(|soonest| soonest.max(LOOK_EVERY)))
     }
 
     /// From now on, no change is missed.

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
@@ -261,6 +262,12 @@ pub fn find_owner(inode: u32) -> Option<i32> {
 pub fn listening_process(port: Port) -> Option<i32> {
     let listeners = SockDiag::open().and_then(|mut kernel| kernel.listening_on(port));
     listeners.ok()?.into_iter().find_map(|listener| find_owner(listener.inode))
+}
+
+/// The ports on which anybody listens; `None` where the kernel does not say.
+pub fn listening_ports() -> Option<BTreeSet<Port>> {
+    let listeners = SockDiag::open().and_then(|mut kernel| kernel.all_listening()).ok()?;
+    Some(listeners.into_iter().map(|listener| listener.port).collect())
 }
 
 /// Who has a port: its listeners first, then who reserved it. For messages: slow.
