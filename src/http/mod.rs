@@ -21,6 +21,7 @@ mod problem;
 mod routes;
 mod server;
 mod service_types;
+mod services;
 mod status;
 mod ui;
 mod waiting;

@@ -11,7 +11,7 @@ use super::{
     lanes::Lane,
     problem::Problem,
     server::Server,
-    service_types, status, ui,
+    service_types, services, status, ui,
 };
 use hyper::body::Bytes;
 use std::{pin::Pin, sync::Arc};
@@ -184,6 +184,13 @@ pub(super) const ROUTES: &[Route] = &[
         How::In(Lane::Long, instances::run),
         &["command!", "service_type", "instance_id", "port", "project_path"],
         "Run a command in the background; over the socket alone",
+    ),
+    read("/services", services::list, &["project_path"], "The services that a project names"),
+    long(
+        "/services/{name}/start",
+        services::start,
+        &["project_path"],
+        "Start a service as the project's configuration says, unless it runs",
     ),
     long(
         "/instances/{ref}/stop",
