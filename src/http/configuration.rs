@@ -8,6 +8,7 @@ use super::{
 };
 use crate::operations::configuration::{self, Target};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The files a page may change, lowest first.
 const TARGETS: &[(&str, Target)] =
@@ -25,6 +26,9 @@ pub(super) fn target(call: &Call) -> Result<Target, Problem> {
 /// `GET /config`.
 pub(super) fn show(server: &Server, _: &Call) -> Result<Reply, Problem> {
     let host = server.host()?;
+    let built_in = configuration::built_in();
+    let built_in: BTreeMap<&str, String> =
+        built_in.iter().map(|entry| (entry.key.as_str(), entry.value.to_string())).collect();
     let entries: Vec<Value> = host
         .config
         .entries()
@@ -33,6 +37,7 @@ pub(super) fn show(server: &Server, _: &Call) -> Result<Reply, Problem> {
             let (value, text) = (as_json(&entry.value), entry.value.to_string());
             json!({
                 "key": entry.key, "value": value, "toml": text, "origin": entry.origin.to_string(),
+                "builtIn": built_in.get(entry.key.as_str()),
             })
         })
         .collect();

@@ -72,6 +72,11 @@ pub fn entries(flags: &[Assignment], tell: &Tell<'_>) -> Result<Vec<Entry>, Erro
     Ok(load_config(flags, tell)?.entries())
 }
 
+/// Every setting as it is where nobody says otherwise.
+pub fn built_in() -> Vec<Entry> {
+    Config::default().entries()
+}
+
 /// The settings at or below a key.
 pub fn get(key: &str, flags: &[Assignment], tell: &Tell<'_>) -> Result<Vec<Entry>, Error> {
     let found = load_config(flags, tell)?.get(key)?;

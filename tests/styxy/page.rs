@@ -41,6 +41,24 @@ fn every_page_and_every_action_works_in_a_browser() {
 }
 
 #[test]
+fn a_lease_of_a_terminal_appears_by_itself() {
+    let sandbox = Sandbox::new();
+    let served = served(&sandbox);
+    let command = sandbox.styxy("allocate -t web -i from-a-terminal");
+    let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+    let told = json!({
+        "program": text(command.get_program()),
+        "words": command.get_args().map(text).collect::<Vec<_>>(),
+        "env": command
+            .get_envs()
+            .filter_map(|(name, value)| Some((text(name), text(value?))))
+            .collect::<std::collections::BTreeMap<_, _>>(),
+        "cwd": command.get_current_dir(),
+    });
+    browse(&served.url, "told", &told.to_string());
+}
+
+#[test]
 fn a_page_of_another_origin_changes_nothing() {
     let sandbox = Sandbox::new();
     let (_stranger, ready) = sandbox.serve("run -t web -i a-stranger -- child serve");

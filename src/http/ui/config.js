@@ -71,6 +71,7 @@ function editor(file, entries, reload) {
       const row = el("div.code-line", {}, el("span.number", {}, at + 1), el("span.code", {}, coloured(line)));
       const entry = origins.get(known[at]);
       if (entry && !entry.origin.includes(file.path)) row.append(el("span.aside", {}, `${visible(entry.origin)} sets ${visible(entry.toml)}`));
+      else if (entry?.builtIn && entry.builtIn !== entry.toml) row.append(el("span.aside", {}, `was ${visible(entry.builtIn)} built in`));
       if (file.text && !before.has(line)) row.classList.add("changed");
       if (wrong?.line === at + 1) row.classList.add("wrong");
       return row;

@@ -80,7 +80,7 @@ function editor(type, chosen) {
   const drawBehaviors = () => put(behaviors, [["multi", "Many"], ["single", "One at a time"]].map(([value, text]) => el("button", { type: "button", "aria-pressed": String(behavior === value), onclick: () => { behavior = value; drawBehaviors(); } }, text)));
   drawBehaviors();
   const said = el("p.verdict", { role: "status" });
-  const axis = svg("svg.axis-editor", { role: "img", "aria-label": "The range among its neighbours" });
+  const axis = svg("svg.axis-editor", { role: "group", "aria-label": "The range among its neighbours" });
   const error = el("div.note.bad", { hidden: true, role: "alert" });
   const review = el("div.review", { hidden: true });
   const save = el("button.primary.needs-live", { type: "button" }, type ? "Review changes" : "Review");
@@ -144,12 +144,15 @@ function firstFree() {
   return [from, from + 9];
 }
 
+/** The range among its neighbours. Its ends are dragged, or moved by arrow keys; a drag beside them draws it anew. */
 function drawAxis(axis, from, to, name, set) {
-  if (!(from > 0 && to >= from)) return;
+  if (!(from > 0 && to >= from && to <= 65535)) return;
   const size = to - from + 1;
-  const [low, high] = [Math.max(1, from - Math.max(50, size)), Math.min(65535, to + Math.max(50, size))];
   const width = axis.clientWidth || 340;
+  // The scale stays while one drags: what is under the pointer stays there.
+  const [low, high] = axis.frame ?? [Math.max(1, from - Math.max(50, size)), Math.min(65535, to + Math.max(50, size))];
   const x = (port) => ((port - low) / (high - low + 1)) * width;
+  const portAt = (event) => Math.max(low, Math.min(high, low + Math.floor(((event.clientX - axis.getBoundingClientRect().left) / axis.clientWidth) * (high - low + 1))));
   const parts = [svg("line.bed", { x1: 0, x2: width, y1: 34, y2: 34 })];
   for (const type of world.types) if (type.name !== name) for (const [a, b] of type.ranges) if (b >= low && a <= high) {
     const left = Math.max(0, x(a));
@@ -157,20 +160,39 @@ function drawAxis(axis, from, to, name, set) {
     parts.push(svg("rect.basin", { x: left, y: 22, width: w, height: 24, rx: 3 }));
     if (w > 30) parts.push(svg("text.label", { x: left, y: 15 }, visible(type.name).slice(0, Math.floor(w / 6))));
   }
-  parts.push(svg("rect.own", { x: x(from), y: 20, width: x(to + 1) - x(from), height: 28, rx: 3 }), svg("text.label.strong", { x: x(from), y: 15 }, visible(name)));
-  for (const port of [low, from, to, high]) parts.push(svg("text.number", { x: Math.min(Math.max(x(port), 16), width - 16), y: 64, "text-anchor": "middle" }, port === from || port === to ? "" : port));
-  [from, to + 1].forEach((at, which) => {
-    const handle = svg("rect.handle", { x: x(at) - 4, y: 24, width: 8, height: 20, rx: 3 });
-    handle.addEventListener("pointerdown", (event) => {
-      handle.setPointerCapture(event.pointerId);
-      axis.onpointermove = (move) => {
-        const port = Math.round(low + ((move.clientX - axis.getBoundingClientRect().left) / width) * (high - low + 1));
-        set(which ? [from, Math.max(from, port - 1)] : [Math.min(to, Math.max(1, port)), to]);
-      };
-      axis.onpointerup = () => { axis.onpointermove = null; axis.onpointerup = null; };
+  parts.push(svg("rect.own", { x: x(from), y: 20, width: Math.max(x(to + 1) - x(from), 2), height: 28, rx: 3 }), svg("text.label.strong", { x: x(from), y: 15 }, visible(name)));
+  for (const port of [low, high]) parts.push(svg("text.number", { x: Math.min(Math.max(x(port), 16), width - 16), y: 64, "text-anchor": "middle" }, port));
+  const ends = [from, to];
+  const moved = (which, port) => (which ? [from, Math.max(from, Math.min(65535, port))] : [Math.min(to, Math.max(1, port)), to]);
+  ends.forEach((port, which) => {
+    const words = ["First port", "Last port"][which];
+    const handle = svg("rect.handle", { x: x(port + which) - 4, y: 24, width: 8, height: 20, rx: 3, tabindex: 0, role: "slider", "data-end": which, "aria-label": words, "aria-valuenow": port, "aria-valuemin": 1, "aria-valuemax": 65535 }, svg("title", {}, `${words} ${port}`));
+    handle.addEventListener("keydown", (event) => {
+      const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      set(moved(which, port + by * (event.shiftKey ? 10 : 1)));
+      axis.querySelector(`[data-end="${which}"]`).focus();
     });
     parts.push(handle);
   });
+  axis.onpointerdown = (event) => {
+    event.preventDefault();
+    axis.setPointerCapture(event.pointerId);
+    axis.frame = [low, high];
+    const [end, begin] = [event.target.closest(".handle")?.dataset.end, portAt(event)];
+    axis.onpointermove = (move) => {
+      const port = portAt(move);
+      if (end === undefined) set([Math.min(begin, port), Math.max(begin, port)]);
+      else set(moved(Number(end), port));
+    };
+    axis.onpointerup = axis.onpointercancel = () => {
+      axis.frame = null;
+      axis.onpointermove = axis.onpointerup = axis.onpointercancel = null;
+      set(axis.span);
+    };
+  };
+  axis.span = [from, to];
   axis.setAttribute("viewBox", `0 0 ${width} 70`);
   put(axis, parts);
 }
