@@ -60,6 +60,8 @@ mod selftest;
 #[cfg(feature = "serve")]
 mod serve;
 mod servers;
+#[cfg(feature = "serve")]
+mod serving;
 mod signal_matrix;
 mod signals;
 mod state_page;

@@ -68,7 +68,7 @@ pub(crate) fn send(port: u16, request: &str, headers: &[&str], body: &str) -> An
     exchange(stream, written(request, headers, body).as_bytes())
 }
 
-fn written(request: &str, headers: &[&str], body: &str) -> String {
+pub(crate) fn written(request: &str, headers: &[&str], body: &str) -> String {
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let length =
         if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };

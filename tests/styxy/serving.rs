@@ -1,0 +1,168 @@
+//! `styxy serve` among others: a real Prometheus, changes by file notification alone, services by their names.
+
+use crate::patience::{LIMIT, until, until_true};
+use crate::processes;
+use crate::sandbox::{Sandbox, ask};
+use crate::serve::{Served, served, written};
+use nix::libc;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+#[test]
+fn a_real_prometheus_scrapes_it() {
+    let sandbox = Sandbox::new();
+    sandbox.run("allocate -t web -i counted").code(0);
+    let served = served(&sandbox);
+    let config = format!(
+        "global:\n  scrape_interval: 5s\n  scrape_timeout: 5s\nscrape_configs:\n- job_name: styxy\n  \
+         static_configs:\n  - targets: ['127.0.0.1:{}']\n",
+        served.port
+    );
+    fs::write(sandbox.file("prometheus.yml"), config).expect("our project");
+
+    let words = "prometheus --config.file=prometheus.yml --storage.tsdb.path=data";
+    let (prometheus, ready) = sandbox.serve(&format!("run -t web -i prometheus -- {words}"));
+
+    let value = |query: &str| {
+        let answer = ask(ready.port, &format!("/api/v1/query?query={query}"));
+        let answer: Value = serde_json::from_str(&answer).ok()?;
+        answer["data"]["result"][0]["value"][1].as_str().map(str::to_owned)
+    };
+    // `up` is 1 when all that was scraped made sense.
+    for (query, expected) in [
+        ("up%7Bjob%3D%22styxy%22%7D", "1"),
+        // Prometheus has a lease of its own.
+        ("styxy_allocations_total%7Btype%3D%22web%22%7D", "2"),
+        ("styxy_leases%7Btype%3D%22web%22%2Cphase%3D%22ready%22%7D", "1"),
+    ] {
+        until(
+            &format!("{query} to be {expected}"),
+            || (value(query).as_deref() == Some(expected)).then_some(()),
+            || format!("{:?}\n{}", value(query), ask(ready.port, "/api/v1/targets")),
+        );
+    }
+    prometheus.end(Signal::SIGTERM).code(0);
+}
+
+/// In how many milliseconds the process wakes by itself, -1 for never; `None` while it does something, or has
+/// threads that are not yet tired of waiting.
+fn wakes_in(pid: i32) -> Option<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.count();
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    let mut words = call.split_whitespace();
+    let number: i64 = words.next()?.parse().ok()?;
+    #[cfg(target_arch = "x86_64")]
+    let waits = [libc::SYS_epoll_wait, libc::SYS_epoll_pwait];
+    #[cfg(not(target_arch = "x86_64"))]
+    let waits = [libc::SYS_epoll_pwait];
+    let timeout = words.nth(3).filter(|_| tasks == 1 && waits.contains(&number))?;
+    let timeout = u64::from_str_radix(timeout.strip_prefix("0x")?, 16).ok()?;
+    // The kernel shows a whole register, of which an int is the lower half.
+    let bytes = timeout.to_ne_bytes();
+    let half = if cfg!(target_endian = "little") { &bytes[..4] } else { &bytes[4..] };
+    half.try_into().ok().map(i32::from_ne_bytes)
+}
+
+/// The lines of a stream of events, from behind the snapshot on.
+fn events(served: &Served) -> impl Iterator<Item = String> + use<> {
+    let mut stream = TcpStream::connect(("127.0.0.1", served.port)).expect("it listens");
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+    let token = format!("X-API-Key: {}", served.token);
+    let request = written("GET /events", &["Host: localhost", &token], "");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.find(|line| line == "event: snapshot").expect("a snapshot");
+    lines.next().expect("its data");
+    lines
+}
+
+#[test]
+fn nothing_wakes_it_while_nothing_happens_and_it_hears_of_changes_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -d -t web -i watched -- child serve").code(0);
+    let served = served(&sandbox);
+    let pid = served.running.pid();
+    let story = || fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let never = || wakes_in(pid).filter(|wakes_in| *wakes_in == -1);
+    until("a wait without an end", never, story);
+
+    let mut lines = events(&served);
+    // Only to say that the connection is alive: nothing is looked at.
+    let for_the_stream = || wakes_in(pid).filter(|wakes_in| *wakes_in > 10_000);
+    until("a wait for changes", for_the_stream, story);
+
+    let mut told = |texts: &[&str]| {
+        let is_it = |line: &String| texts.iter().all(|text| line.contains(text));
+        assert!(lines.any(|line| is_it(&line)), "no event with {texts:?}\n{}", sandbox.story());
+    };
+    sandbox.run("allocate -t web -i told").code(0);
+    told(&["\"told\"", "\"allocate\""]);
+    sandbox.run("release web/told").code(0);
+    told(&["\"gone\":[\"web-told"]);
+    // The kernel closes the files of who was killed: that is a notice too.
+    let watched = sandbox.instance("web", "watched").expect("it runs");
+    let supervisor = watched["supervisorPid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    processes::signal(supervisor.expect("a pid"), Signal::SIGKILL);
+    told(&["\"gone\":[\"web-watched"]);
+    sandbox.run("cleanup").code(0);
+    until("a wait for changes", for_the_stream, story);
+}
+
+#[test]
+fn a_service_is_started_by_the_name_that_the_project_has_for_it() {
+    let sandbox = Sandbox::new();
+    fs::write(
+        sandbox.file("styxy.toml"),
+        "[services.front]\ntype = 'web'\ncommand = 'child serve'\n",
+    )
+    .expect("our project");
+    let elsewhere = sandbox.folder("elsewhere");
+    let served = served(&sandbox);
+
+    let listed = served.get(&format!("/services?project_path={}", sandbox.project().display()));
+    assert_eq!(listed["services"], json!(["front"]));
+    let here = json!({ "projectPath": sandbox.project() });
+    let first = served.ask("POST /services/front/start", &here);
+    assert_eq!(first.status, 200, "{}", first.body);
+    let port = first.json()["port"].clone();
+    assert_eq!(sandbox.wait_until_ready("web", "front")["port"], port);
+    let again = served.ask("POST /services/front/start", &json!({})).json();
+    assert_eq!((&again["existing"], &again["port"]), (&json!(true), &port));
+
+    for (name, body, said) in [
+        ("nobody", here.clone(), "no service is called"),
+        ("--help", here, "no service is called"),
+        ("front", json!({ "project_path": elsewhere }), "names no services"),
+        ("front", json!({ "project_path": "elsewhere" }), "not an absolute path"),
+    ] {
+        let refused = served.ask(&format!("POST /services/{name}/start"), &body);
+        assert_eq!(refused.status, 400, "{name}: {}", refused.body);
+        assert!(refused.body.contains(said), "{name}: {}", refused.body);
+    }
+    sandbox.run("stop web/front").code(0);
+}
+
+#[test]
+fn its_lease_is_shown_as_running_and_stays_its_own() {
+    let sandbox = Sandbox::new();
+    // Reserved for nobody in particular, it becomes the server's.
+    let port = sandbox.port(250);
+    sandbox
+        .run(&format!("allocate -t coordination -i styxy --scope machine --port {port}"))
+        .code(0);
+    let served = served(&sandbox);
+    let own = sandbox.instance("coordination", "styxy").expect("its own lease");
+    assert_eq!((&own["phase"], &own["pid"]), (&json!("ready"), &json!(served.running.pid())));
+    assert_eq!(own["url"], format!("http://127.0.0.1:{port}"));
+
+    let stranger = "allocate -t coordination -i styxy --scope machine --pid";
+    let stranger = format!("{stranger} {}", std::process::id());
+    let answer = sandbox.json(&stranger);
+    assert_eq!((&answer["existing"], &answer["pid"]), (&json!(true), &own["pid"]));
+    served.running.signal(Signal::SIGTERM);
+    served.running.wait().code(143);
+    until_true("the end of its lease", || sandbox.instance("coordination", "styxy").is_none());
+}
