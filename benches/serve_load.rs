@@ -35,6 +35,7 @@ struct Client<'a> {
 }
 
 #[expect(clippy::print_stdout, reason = "its report is what a benchmark is run for")]
+#[expect(clippy::disallowed_methods, reason = "it waits until nothing is done any more")]
 fn main() {
     let place = tempfile::tempdir().expect("a directory for the state");
     let mut server = start(place.path());

@@ -150,8 +150,15 @@ pub(super) fn release(server: &Server, call: &Call) -> Result<Reply, Problem> {
 /// `GET /allocations`.
 pub(super) fn list(server: &Server, _: &Call) -> Result<Reply, Problem> {
     let views = server.host_to_look().living_views(&tell)?;
-    let allocations: Vec<Allocation<'_>> = views.iter().map(Allocation::of).collect();
-    Ok(Reply::json(&json!({ "success": true, "allocations": allocations })))
+    let allocations = views.iter().map(Allocation::of).collect();
+    Ok(Reply::json(&Listed { success: true, allocations }))
+}
+
+/// All of them.
+#[derive(Serialize)]
+struct Listed<'a> {
+    success: bool,
+    allocations: Vec<Allocation<'a>>,
 }
 
 /// A lease as the original daemon tells it.

@@ -41,6 +41,17 @@ impl Reply {
         Self::json_with(200, answer)
     }
 
+    /// The same of something that was done as it was hoped.
+    pub(super) fn success(answer: &impl Serialize) -> Self {
+        #[derive(Serialize)]
+        struct Success<'a, T> {
+            success: bool,
+            #[serde(flatten)]
+            answer: &'a T,
+        }
+        Self::json(&Success { success: true, answer })
+    }
+
     /// The same with another status.
     pub(super) fn json_with(status: u16, answer: &impl Serialize) -> Self {
         let body = serde_json::to_vec(answer).expect("answers are made of plain values");

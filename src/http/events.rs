@@ -12,10 +12,15 @@ use super::{
     waiting::waited_for,
 };
 use crate::{
-    operations::{audit::Event, view::View, watch::Changes},
+    operations::{
+        audit::Event,
+        view::{TypeView, View},
+        watch::Changes,
+    },
     registry::Action,
 };
 use hyper::body::Bytes;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
@@ -67,8 +72,11 @@ impl Hub {
 }
 
 /// One event.
-pub(super) fn event(name: &str, what: &Value) -> Bytes {
-    format!("event: {name}\ndata: {what}\n\n").into()
+pub(super) fn event(name: &str, what: &impl Serialize) -> Bytes {
+    let mut text = format!("event: {name}\ndata: ").into_bytes();
+    serde_json::to_writer(&mut text, what).expect("what is told is made of plain values");
+    text.extend_from_slice(b"\n\n");
+    text.into()
 }
 
 /// `GET /events`.
@@ -111,13 +119,20 @@ async fn one_more(
     }
 }
 
+/// All there is, for who begins to listen.
+#[derive(Serialize)]
+struct Snapshot {
+    instances: Vec<View>,
+    types: Vec<TypeView>,
+}
+
 /// All there is at the moment.
 async fn snapshot(server: &Arc<Server>) -> Result<Bytes, Problem> {
     let looker = Arc::clone(server);
     let look = move || {
         let host = looker.host_to_look();
         let (instances, types) = (host.living_views(&tell)?, host.service_types(&tell)?.types);
-        Ok(event("snapshot", &json!({ "instances": instances, "types": types })))
+        Ok(event("snapshot", &Snapshot { instances, types }))
     };
     server.lanes.run(Lane::Read, look).await
 }

@@ -1,7 +1,6 @@
 //! Instances: list, usage, stop, restart, logs.
 
 use super::{
-    allocations::object,
     call::{Call, Reply},
     events::event,
     problem::Problem,
@@ -32,9 +31,7 @@ const PIECES_MAX: usize = 16;
 
 /// `GET /instances`.
 pub(super) fn list(server: &Server, _: &Call) -> Result<Reply, Problem> {
-    let mut body = object(&server.host_to_look().list(&tell)?);
-    body.insert("success".to_owned(), true.into());
-    Ok(Reply::json(&body))
+    Ok(Reply::success(&server.host_to_look().list(&tell)?))
 }
 
 /// `GET /instances/{ref}`.
@@ -51,18 +48,14 @@ pub(super) fn usage(server: &Server, _: &Call) -> Result<Reply, Problem> {
 pub(super) fn stop(server: &Server, call: &Call) -> Result<Reply, Problem> {
     let haste = if call.is("kill")? { Haste::Kill } else { Haste::None };
     let answer = server.host()?.stop(call.named(), haste, &tell)?;
-    let mut body = object(&answer);
-    body.insert("success".to_owned(), true.into());
-    Ok(Reply::json(&body))
+    Ok(Reply::success(&answer))
 }
 
 /// `POST /instances/{ref}/restart`.
 pub(super) fn restart(server: &Server, call: &Call) -> Result<Reply, Problem> {
     let vigil = Vigil::begin(None, None);
     let answer = server.host()?.restart(call.named(), None, vigil, &tell)?;
-    let mut body = object(&answer);
-    body.insert("success".to_owned(), true.into());
-    Ok(Reply::json(&body))
+    Ok(Reply::success(&answer))
 }
 
 /// `GET /instances/{ref}/log`.
