@@ -275,28 +275,16 @@ fn legend(glyphs: Glyphs) -> String {
 mod tests {
     use super::*;
 
-    fn known(name: &str, origin: TypeOrigin, ranges: &[(u16, u16)]) -> TypeView {
-        TypeView {
-            name: name.to_owned(),
-            ranges: ranges.iter().map(|(first, last)| Range::known(*first, *last)).collect(),
-            origin,
-            instance_behavior: Behavior::Multi,
-            description: format!("All that is {name}"),
-            leased: 0,
-            free: 0,
-        }
-    }
-
     /// A type with 100 ports, one with a range on each side of it, one without a range.
     fn sample() -> ServiceTypes {
         let ai = TypeView {
             instance_behavior: Behavior::Single,
-            ..known("ai", TypeOrigin::Config, &[])
+            ..TypeView::known("ai", TypeOrigin::Config, &[])
         };
         let types = vec![
             ai,
-            known("grafana", TypeOrigin::Auto, &[(2980, 2989), (3110, 3119)]),
-            known("dev", TypeOrigin::Profile, &[(3000, 3099)]),
+            TypeView::known("grafana", TypeOrigin::Auto, &[(2980, 2989), (3110, 3119)]),
+            TypeView::known("dev", TypeOrigin::Profile, &[(3000, 3099)]),
         ];
         let held = [(2980, Held::Used), (2981, Held::Reserved), (3004, Held::Reserved)];
         let more = [(3007, Held::Used), (3099, Held::Reserved)];

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::IfRunning,
     decision::{
-        ask::{Ask, AskedId, Verdict},
+        ask::{AskedId, Verdict},
         second_run,
     },
     os::{clock, process},
@@ -102,19 +102,7 @@ impl Host {
         remarks: &mut Remarks,
         world: &HostWorld<'_>,
     ) -> Result<Found, Error> {
-        let ask = Ask {
-            service_type: &plan.service_type,
-            id: &plan.id,
-            scope: &plan.scope,
-            behavior: plan.behavior,
-            single_scope: plan.single_scope,
-            purpose: plan.purpose,
-            if_running: IfRunning::Attach,
-            new: request.new,
-            claims: &[],
-            successor: None,
-            is_ancestor: &|_| false,
-        };
+        let ask = plan.ask(IfRunning::Attach, request.new);
         let verdict = second_run::decide(&ask, registry, world).map_err(|refusal| {
             let (AskedId::Given(id) | AskedId::Derived(id)) = &plan.id;
             remarks.said.push(Remark {

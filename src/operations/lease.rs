@@ -182,17 +182,9 @@ impl Host {
             other => other,
         };
         let ask = Ask {
-            service_type: &plan.service_type,
-            id: &plan.id,
-            scope: &plan.scope,
-            behavior: plan.behavior,
-            single_scope: plan.single_scope,
-            purpose: plan.purpose,
-            if_running: attach_or_reuse,
-            new: request.new,
-            claims: &plan.claims,
             successor: hand.succession.as_ref().map(|succession| succession.held.lock_id()),
             is_ancestor: &process::is_ancestor,
+            ..plan.ask(attach_or_reuse, request.new)
         };
         second_run::decide(&ask, registry, world).map_err(|refusal| {
             remarks.said.push(blocked(&refusal, plan));

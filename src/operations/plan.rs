@@ -14,7 +14,7 @@ use crate::{
         SingleScope, TypeName,
     },
     decision::{
-        ask::{AskedId, Purpose},
+        ask::{Ask, AskedId, Purpose},
         identity,
         port::Wish,
         range_rule::RangeWish,
@@ -112,6 +112,25 @@ pub struct Plan {
     pub claims: Vec<String>,
     /// Where those are that it came after, as variables.
     pub addresses: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// What is to be decided of it when others may run already.
+    pub(super) fn ask(&self, if_running: IfRunning, new: bool) -> Ask<'_> {
+        Ask {
+            service_type: &self.service_type,
+            id: &self.id,
+            scope: &self.scope,
+            behavior: self.behavior,
+            single_scope: self.single_scope,
+            purpose: self.purpose,
+            if_running,
+            new,
+            claims: &self.claims,
+            successor: None,
+            is_ancestor: &|_| false,
+        }
+    }
 }
 
 impl Host {

@@ -112,18 +112,6 @@ fn cell(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn known(name: &str, origin: TypeOrigin, ranges: &[(u16, u16)]) -> TypeView {
-        TypeView {
-            name: name.to_owned(),
-            ranges: ranges.iter().map(|(first, last)| Range::known(*first, *last)).collect(),
-            origin,
-            instance_behavior: Behavior::Multi,
-            description: "What it is for".to_owned(),
-            leased: 0,
-            free: 0,
-        }
-    }
-
     fn auto(name: &str, first: u16, last: u16, created: &str) -> AutoRange {
         AutoRange {
             service_type: name.parse().unwrap(),
@@ -136,9 +124,9 @@ mod tests {
     #[test]
     fn each_type_has_its_ranges_with_their_dates() {
         let types_known = [
-            known("dev", TypeOrigin::Profile, &[(3000, 3099)]),
-            known("lamp", TypeOrigin::Config, &[]),
-            known("grafana", TypeOrigin::Auto, &[(10100, 10109), (10120, 10129)]),
+            TypeView::known("dev", TypeOrigin::Profile, &[(3000, 3099)]),
+            TypeView::known("lamp", TypeOrigin::Config, &[]),
+            TypeView::known("grafana", TypeOrigin::Auto, &[(10100, 10109), (10120, 10129)]),
         ];
         let automatic = [
             auto("grafana", 10100, 10109, "2025-09-30T10:00:00Z"),
@@ -151,8 +139,8 @@ mod tests {
         };
         assert_eq!(next(), TYPES);
         assert!(next().iter().all(|rule| rule.len() >= 3 && rule.bytes().all(|b| b == b'-')));
-        assert_eq!(next(), ["dev", "3000-3099", "built in", "multi", "What it is for"]);
-        assert_eq!(next(), ["lamp", "none", "configuration", "multi", "What it is for"]);
+        assert_eq!(next(), ["dev", "3000-3099", "built in", "multi", "All that is dev"]);
+        assert_eq!(next(), ["lamp", "none", "configuration", "multi", "All that is lamp"]);
         let ports =
             "10100-10109 (auto-allocated 2025-09-30), 10120-10129 (auto-allocated 2025-10-02)";
         assert_eq!(next(), ["grafana", ports, "auto-allocation", "multi", ""]);

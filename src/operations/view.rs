@@ -80,6 +80,22 @@ pub struct TypeView {
     pub free: usize,
 }
 
+#[cfg(test)]
+impl TypeView {
+    /// One of which nothing is leased.
+    pub(crate) fn known(name: &str, origin: TypeOrigin, ranges: &[(u16, u16)]) -> Self {
+        Self {
+            name: name.to_owned(),
+            ranges: ranges.iter().map(|(first, last)| Range::known(*first, *last)).collect(),
+            origin,
+            instance_behavior: Behavior::Multi,
+            description: format!("All that is {name}"),
+            leased: 0,
+            free: 0,
+        }
+    }
+}
+
 /// What a command that names one instance answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
