@@ -135,22 +135,12 @@ mod tests {
     fn event(action: Action, subject: &str) -> Event {
         let entry = Entry {
             seq: 7,
-            time: "2026-11-22T09:00:00.123456789Z".into(),
             user: User::Name("ada".to_owned()),
-            pid: 1,
             command: "styxy run --type ai -- python\nrag.py".into(),
-            action,
             r#type: Some("ai".into()),
-            id: None,
-            project: None,
-            port: None,
-            range: None,
-            before: None,
-            after: None,
             lock_wait_us: 1,
             transaction_us: 2,
-            restarts: None,
-            ready_ms: None,
+            ..Entry::sample("2026-11-22T09:00:00.123456789Z", action)
         };
         Event { entry, subject: Some(subject.to_owned()) }
     }

@@ -245,27 +245,15 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::audit::User;
 
     fn entry(action: Action, kind: &str, time: &str) -> Entry {
         Entry {
-            seq: 1,
-            time: time.to_owned().into(),
-            user: User::Number(0),
-            pid: 1,
-            command: "styxy".into(),
-            action,
             r#type: Some(kind.to_owned().into()),
-            id: None,
-            project: None,
-            port: None,
-            range: None,
-            before: None,
-            after: None,
             lock_wait_us: 300,
             transaction_us: 700,
             restarts: Some(2),
             ready_ms: Some(Some(400)),
+            ..Entry::sample(time, action)
         }
     }
 

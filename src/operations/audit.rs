@@ -275,23 +275,11 @@ mod tests {
 
     fn entry(time: &str, uid: u32) -> Entry {
         Entry {
-            seq: 1,
-            time: time.to_owned().into(),
             user: User::Number(uid),
-            pid: 1,
-            command: "styxy".into(),
-            action: Action::Release,
             r#type: Some("ai".into()),
             id: Some("rag".into()),
-            project: None,
             port: Some(11400),
-            range: None,
-            before: None,
-            after: None,
-            lock_wait_us: 0,
-            transaction_us: 0,
-            restarts: None,
-            ready_ms: None,
+            ..Entry::sample(time, Action::Release)
         }
     }
 

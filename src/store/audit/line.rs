@@ -81,12 +81,6 @@ impl<'a> Line<'a> {
     ) -> Self {
         let instance = change.instance.as_ref();
         Line {
-            seq: 0,
-            time: time.into(),
-            user: User::Number(author.uid),
-            pid: author.pid,
-            command: author.command.as_str().into(),
-            action: change.action,
             r#type: change.service_type.as_ref().map(|name| name.as_str().into()),
             id: instance.map(|name| name.id.as_str().into()),
             project: instance.and_then(|name| name.scope.root()).map(Cow::from),
@@ -94,10 +88,9 @@ impl<'a> Line<'a> {
             range: change.range.map(|range| (range.first().number(), range.last().number())),
             before: change.before.as_ref().map(Cow::Borrowed),
             after: change.after.as_ref().map(Cow::Borrowed),
-            lock_wait_us: timing.lock_wait.as_micros(),
-            transaction_us: timing.transaction.as_micros(),
             restarts: change.ending.map(|ending| ending.restarts),
             ready_ms: change.ending.map(|ending| ending.ready_ms),
+            ..Line::bare(author, time, timing, change.action)
         }
     }
 
@@ -109,16 +102,27 @@ impl<'a> Line<'a> {
     ) -> Self {
         let instance = remark.instance.as_ref();
         Line {
+            r#type: Some(remark.service_type.as_str().into()),
+            id: instance.map(|name| name.id.as_str().into()),
+            project: instance.and_then(|name| name.scope.root()).map(Cow::from),
+            port: remark.port.map(u16::from),
+            ..Line::bare(author, time, timing, remark.action)
+        }
+    }
+
+    /// Who did it and when.
+    fn bare(author: &'a Author, time: &'a str, timing: Timing, action: Action) -> Self {
+        Line {
             seq: 0,
             time: time.into(),
             user: User::Number(author.uid),
             pid: author.pid,
             command: author.command.as_str().into(),
-            action: remark.action,
-            r#type: Some(remark.service_type.as_str().into()),
-            id: instance.map(|name| name.id.as_str().into()),
-            project: instance.and_then(|name| name.scope.root()).map(Cow::from),
-            port: remark.port.map(u16::from),
+            action,
+            r#type: None,
+            id: None,
+            project: None,
+            port: None,
             range: None,
             before: None,
             after: None,
@@ -127,6 +131,18 @@ impl<'a> Line<'a> {
             restarts: None,
             ready_ms: None,
         }
+    }
+}
+
+#[cfg(test)]
+impl Entry {
+    /// One of a command that took no time.
+    pub(crate) fn sample(time: &str, action: Action) -> Self {
+        let author = Author { uid: 0, pid: 1, command: "styxy".to_owned() };
+        let no_time = std::time::Duration::ZERO;
+        let timing = Timing { lock_wait: no_time, transaction: no_time };
+        let text = serde_json::to_string(&Line::bare(&author, time, timing, action)).unwrap();
+        serde_json::from_str(&text).unwrap()
     }
 }
 

@@ -176,33 +176,11 @@ fn has_happened(entry: &Entry, reached: u64) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{
-        config::Rotation,
-        registry::Action,
-        store::audit::{User, line::Line},
-    };
+    use crate::{config::Rotation, registry::Action};
     use proptest::prelude::*;
 
     pub(crate) fn entry(seq: u64, action: Action, pid: i32) -> Entry {
-        Line {
-            seq,
-            time: "2026-01-02T03:04:05Z".into(),
-            user: User::Number(0),
-            pid,
-            command: "styxy".into(),
-            action,
-            r#type: None,
-            id: None,
-            project: None,
-            port: None,
-            range: None,
-            before: None,
-            after: None,
-            lock_wait_us: 0,
-            transaction_us: 0,
-            restarts: None,
-            ready_ms: None,
-        }
+        Entry { seq, pid, ..Entry::sample("2026-01-02T03:04:05Z", action) }
     }
 
     /// What counts of a log of changes (`c`) and remarks (`r`), as text.
