@@ -137,6 +137,8 @@ mod tests {
         check.cancel();
         // The end of the file comes when the last who had it open is gone.
         assert_eq!(held.read(&mut [0; 1]).unwrap(), 0);
+        // Or the next one need not wait for its reader, who would then wait for ever.
+        drop(held);
         // The same of one that ended by itself and left something behind.
         let script = format!("exec 3> {}; sleep 60 &", fifo.display());
         let reader = thread::spawn(move || File::open(&fifo).unwrap().read(&mut [0; 1]).unwrap());
