@@ -15,6 +15,12 @@ use std::os::unix::fs::MetadataExt;
 
 /// What is read of a stat file: the fields up to the 24th never need more than 600 bytes.
 const STAT_LENGTH_MAX: usize = 1024;
+/// Longer than the environments that there are.
+const ENVIRONMENT_LENGTH: usize = 256 << 10;
+/// So often a process is looked at that is just becoming another program …
+const LOOKS_MAX: u32 = 100;
+/// … and so long is rested in between, in ms: becoming one takes less than that, where it gets to run.
+const BETWEEN_LOOKS: u8 = 1;
 
 /// What the kernel says of a process in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,8 +144,49 @@ pub(super) fn numbered_entries(directory: &str) -> io::Result<Vec<i32>> {
 ///
 /// `None` also where it can't be read (another user's process) or was written over (redis, nginx).
 pub fn environment_value(pid: i32, name: &str) -> Option<Vec<u8>> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    find_variable(&environment, name).map(<[u8]>::to_vec)
+    find_variable(&environment(pid)?, name).map(<[u8]>::to_vec)
+}
+
+/// The environment that a process was started with. One that is just becoming another program has none for
+/// a moment, and would be overlooked: it is looked at again.
+fn environment(pid: i32) -> Option<Vec<u8>> {
+    let mut empty_before = None;
+    for _ in 0..LOOKS_MAX {
+        let environment = environment_now(pid).ok()?;
+        if !environment.is_empty() {
+            return Some(environment);
+        }
+        let empty_at = empty_environment(pid)?;
+        if empty_at.is_some() && empty_at == empty_before {
+            return Some(environment);
+        }
+        empty_before = empty_at;
+        let _ = poll(&mut [], PollTimeout::from(BETWEEN_LOOKS));
+    }
+    None
+}
+
+/// What there is of it. In one call, if it isn't huge: the second may find another program, and nothing.
+fn environment_now(pid: i32) -> io::Result<Vec<u8>> {
+    let mut file = File::open(format!("/proc/{pid}/environ"))?;
+    let mut environment = vec![0; ENVIRONMENT_LENGTH];
+    let length = file.read(&mut environment)?;
+    environment.truncate(length);
+    if length == ENVIRONMENT_LENGTH {
+        file.read_to_end(&mut environment)?;
+    }
+    Ok(environment)
+}
+
+/// Where the empty environment of a process lies, if it has one already; `None` for kernel threads and
+/// what has ended. proc(5): an environment lies between the addresses in the fields 50 and 51, which are 0
+/// at first, then alike, and at last what they stay; and no two programs have it at the same place.
+fn empty_environment(pid: i32) -> Option<Option<Vec<u8>>> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let mut fields = stat.rsplit(|byte| *byte == b')').next()?.split(|byte| *byte == b' ');
+    let (start, end) = (fields.nth(50 - 2)?, fields.next()?);
+    Some((start == end && start != b"0").then(|| start.to_owned()))
 }
 
 fn find_variable<'a>(environment: &'a [u8], name: &str) -> Option<&'a [u8]> {
@@ -248,6 +295,18 @@ mod tests {
 
     const LINE: &[u8] = b"812 (a) Z 1 (b) S 7 8 9 0 -1 4194560 0 0 0 0 30 12 0 0 20 0 3 0 4711 \
         8192 55 18446744073709551615 1 1 0 0 0 0 0\n";
+
+    #[test]
+    fn one_that_becomes_another_program_again_and_again_is_never_overlooked() {
+        let again = "exec sh -c \"$AGAIN\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", again]).env("AGAIN", again).env("STYXY_TEST", "a=b");
+        let process = TestProcess::start(&mut shell);
+        for _ in 0..3_000 {
+            let value = environment_value(process.pid(), "STYXY_TEST");
+            assert_eq!(value.as_deref(), Some(&b"a=b"[..]));
+        }
+    }
 
     #[test]
     fn a_stat_line_is_read_after_the_last_parenthesis() {
