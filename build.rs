@@ -164,6 +164,7 @@ fn main() -> ExitCode {
         link_at_fixed_address();
         if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|library| library == "gnu")
             && env::var_os("TARGET") == env::var_os("HOST")
+            && env::var("PROFILE").is_ok_and(|profile| profile == "release")
         {
             link_c_library_into_it(&folder).expect("OUT_DIR can be written");
         }
@@ -190,7 +191,8 @@ fn link_at_fixed_address() {
 
 /// Finding, mapping and binding three libraries is a fifth of a short run, and their tables are memory that
 /// each supervisor has for itself. So the C library goes into the program, where the system has it as an
-/// archive; where not, or where another machine's program is built, it stays outside.
+/// archive; where not, or where another machine's program is built, it stays outside. In a program that is
+/// built to be tested too: a test puts a wrong clock before it.
 ///
 /// Cargo has no word for that which spares the programs of the build itself. The linker has: of the
 /// directories that it searches for `-lc`, this one comes first, and holds archives alone.

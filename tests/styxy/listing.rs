@@ -55,6 +55,7 @@ fn a_watched_list_follows_what_happens() {
 fn a_watched_list_tells_news_and_not_each_tick_of_a_clock() {
     let sandbox = Sandbox::new();
     let watch = sandbox.start("list --watch --json");
+    watch.prints(&["{\"instances\":[]}"]);
     let (running, ready) = sandbox.serve("run -t web -i a -- child serve");
     watch.prints(&["\"phase\":\"ready\""]);
     let (other, _) = sandbox.serve("run -t web -i b -- child serve");
