@@ -237,8 +237,7 @@ fn a_person_in_a_container_has_a_terminal() {
     terminal.line(&format!("styxy {}", run("--quiet --ready none", "--rm -it", "sh")));
     terminal.expect("/ # ");
     // docker passes the size on when the shell runs already.
-    terminal.line("until stty size 2>/dev/null; do sleep 0.1; done; echo it=$((40 + 2))");
-    terminal.expect("31 97");
+    terminal.line("until [ \"$(stty size)\" = '31 97' ]; do sleep 0.1; done; echo it=$((40 + 2))");
     terminal.expect("it=42");
     // Ctrl-C is for who is in front, in there.
     terminal.line("sh -c 'echo up=$((40 + 3)); exec sleep 600'");

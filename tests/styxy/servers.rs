@@ -215,6 +215,9 @@ fn the_command_of_the_readme_serves_and_is_attached_to() {
 
     let second = sandbox.start(words);
     second.says(&[&ready.port.to_string()]);
+    // A Python that ends while a thread of it still writes is aborted.
+    let threads = || fs::read_dir(format!("/proc/{}/task", ready.pid)).expect("it runs").count();
+    crate::patience::until_true("its answers to be given", || threads() == 1);
     // Python's server takes Ctrl-C for a wish and ends with 0.
     first.end(Signal::SIGINT).code(0);
     second.wait().code(0);
