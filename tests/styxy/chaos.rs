@@ -260,7 +260,9 @@ impl Chaos {
             self.sandbox.run("stop --all");
             self.running.iter().for_each(|running| running.signal(Signal::SIGTERM));
             self.running.retain(|running| running.is_running());
-            self.running.is_empty()
+            // What was left starting in the background is there only now, and is stopped the next time.
+            let is_over = |one: &serde_json::Value| one["phase"] == "reserved";
+            self.running.is_empty() && self.sandbox.instances().iter().all(is_over)
         });
         self.sandbox.run("cleanup").code(0);
     }

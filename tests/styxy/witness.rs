@@ -7,13 +7,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// The locks go with the server's last process. Of the type `solo` there is one instance, whatever its id.
-/// Names mean something within one age: that of a state directory.
+/// Names mean something within one age: that of a state directory. A `flock` that was killed itself has
+/// seen nobody.
 const SCRIPT: &str = r#"#!/bin/sh
 twice() { echo "$1 twice" >> "$TWICE"; exit 99; }
+take() { flock -n "$1"; case $? in 0) ;; 1) twice "$2";; *) exit 98;; esac; }
 name=$STYXY_TYPE-$STYXY_ID
 case $STYXY_TYPE in solo) name=solo;; esac
-exec 8> "$LOCKS/port-$PORT"; flock -n 8 || twice "port $PORT"
-exec 9> "$LOCKS/name-$name$AGE"; flock -n 9 || twice "$name"
+exec 8> "$LOCKS/port-$PORT"; take 8 "port $PORT"
+exec 9> "$LOCKS/name-$name$AGE"; take 9 "$name"
 echo "start $$" >> "$LOCKS/starts"
 exec "$@"
 "#;
