@@ -89,6 +89,11 @@ impl Errand {
         self.until
     }
 
+    /// Gives it up by then at the latest.
+    pub fn give_up_by(&mut self, until: Instant) {
+        self.until = Some(self.until.map_or(until, |earlier| earlier.min(until)));
+    }
+
     /// The answer, once there is one.
     pub fn advance(&mut self, now: Instant) -> Option<Answer> {
         if self.status(WaitPidFlag::WNOWAIT) == Ok(WaitStatus::StillAlive) {
@@ -186,9 +191,15 @@ pub fn write_down_name(whose: &Whose, name: &str) {
     }
 }
 
-/// Removes the file for the container's id, unless it is a user's own.
-pub fn remove_cidfile(whose: &Whose) {
-    if whose.owns_cidfile {
+/// Whether there is a file for the container's id, whatever it says.
+pub fn has_cidfile(whose: &Whose) -> bool {
+    std::fs::symlink_metadata(&whose.cidfile).is_ok()
+}
+
+/// Removes the file for the container's id; a user's own one only if it is stale: it names a container of ours that
+/// is gone.
+pub fn remove_cidfile(whose: &Whose, is_stale: bool) {
+    if whose.owns_cidfile || is_stale {
         // Where it cannot be removed, the engine says so at the next start.
         let _ = std::fs::remove_file(&whose.cidfile);
     }

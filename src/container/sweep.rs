@@ -33,6 +33,18 @@ pub enum Aim {
     Kill,
 }
 
+impl Aim {
+    /// Which wish goes first: the heavier one.
+    pub fn weight(self) -> u8 {
+        match self {
+            Self::Look => 0,
+            Self::Signal(_) => 1,
+            Self::Stop { .. } => 2,
+            Self::Kill => 3,
+        }
+    }
+}
+
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
@@ -60,6 +72,13 @@ pub struct Answer {
     pub out: String,
     /// What it complained of.
     pub complaint: String,
+}
+
+impl Answer {
+    /// The last code that `wait` printed: each container's on a line of its own.
+    pub fn last_code(&self) -> Option<i32> {
+        self.out.split_whitespace().filter_map(|line| line.parse().ok()).next_back()
+    }
 }
 
 /// What is left.
@@ -322,6 +341,20 @@ mod tests {
             (&asked.iter().map(|&a| a.to_owned()).collect::<Vec<_>>()[..], found),
             "{line} {aim:?} {status}"
         );
+    }
+
+    #[test]
+    fn the_last_code_of_a_wait_counts() {
+        for (out, expected) in [("0\n", Some(0)), ("3\n137\n", Some(137)), ("", None), ("x", None)]
+        {
+            assert_eq!(said(out).last_code(), expected, "{out}");
+        }
+    }
+
+    #[test]
+    fn a_stronger_wish_goes_first() {
+        let weights = [Aim::Look, Aim::Signal(1), STOP, Aim::Kill].map(Aim::weight);
+        assert!(weights.is_sorted());
     }
 
     #[test]

@@ -88,6 +88,11 @@ impl Contents {
         self.containers().is_some()
     }
 
+    /// Whether the command returns while they run.
+    pub(super) fn detaches(&self) -> bool {
+        self.containers().is_some_and(|contained| contained.recognised.detaches())
+    }
+
     fn containers(&self) -> Option<&Contained> {
         match self {
             Self::Containers(contained) => Some(contained),
@@ -255,7 +260,7 @@ impl Host {
         let engine = whose.engine_name().to_owned();
         match found {
             Found::Gone { .. } => {
-                engine::remove_cidfile(whose);
+                engine::remove_cidfile(whose, false);
                 Ok(())
             }
             Found::Left { ids } => Err(Error::ContainersLeft { name, engine, ids }),

@@ -347,6 +347,7 @@ fn supervised(
             whose,
             log: file.map(AsFd::as_fd),
             by_health: plan.by_health,
+            detaches: plan.contents.detaches(),
             again: &again,
         }),
         report: &mut tell,

@@ -284,18 +284,18 @@ fn one_that_is_kept_is_started_again_with_what_it_holds() {
     // Each start leaves a line on the container's own disk; the third one is content.
     let words = "sh -c 'echo start >> /starts; echo so far $(wc -l < /starts); \
                  test $(wc -l < /starts) = 3'";
-    for (flags, docker) in [("", ""), ("-d", ""), ("", "-d"), ("-d", "-d")] {
+    let kinds = [("", ""), ("-d", ""), ("", "-d"), ("-d", "-d")];
+    for (round, (flags, docker)) in kinds.into_iter().enumerate() {
+        // A log is an instance's, from one run to the next: each round has one of its own.
+        let id = format!("pg{round}");
         let docker = format!("--name styxy-kept {docker}");
         let flags = format!("{flags} --ready none --restart on-failure");
-        let running = sandbox.start(&run(&flags, &docker, words));
+        let line = run(&flags, &docker, words).replace("-i pg", &format!("-i {id}"));
+        let running = sandbox.start(&line);
         if flags.starts_with("-d") {
             running.wait();
-            let lines = || sandbox.run("logs pg").stdout;
-            for line in ["so far 1", "so far 2", "so far 3"] {
-                until_true(line, || lines().contains(line));
-            }
-            sandbox.run("wait pg --for stopped");
-            let log = sandbox.run("logs pg").stdout;
+            sandbox.run(&format!("wait {id} --for stopped"));
+            let log = sandbox.run(&format!("logs {id}")).stdout;
             let times = |line: &str| log.lines().filter(|found| *found == line).count();
             let told = ["so far 1", "so far 2", "so far 3"].map(times);
             assert_eq!(told, [1, 1, 1], "{docker}: {log}");

@@ -6,6 +6,7 @@
 mod dice;
 mod disk;
 mod engine;
+mod fake_engine;
 mod patience;
 mod port_block;
 mod processes;
@@ -24,6 +25,7 @@ mod commands;
 mod completing;
 mod configuring;
 mod container_ends;
+mod container_logs;
 mod containers;
 mod crash;
 mod descriptors;

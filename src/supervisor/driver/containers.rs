@@ -3,12 +3,16 @@
 //! One pass at a time, and the strongest wish first. What the end of the command means is told to the machine when
 //! it is known what the command has left; an engine that does not answer leaves that unknown, and is asked again.
 
-use super::{Driver, family::Aside};
+use super::{
+    Driver,
+    family::Aside,
+    writings::{Cut, Writings},
+};
 use crate::{
     container::{
         engine::{self, Errand, Place},
         sweep::{Aim, Answer, Found, Next, Sweep},
-        whose::{Mark, Whose},
+        whose::Whose,
     },
     os::{
         clock, process,
@@ -17,10 +21,10 @@ use crate::{
     supervisor::{
         action::Progress,
         event::{End, Event, Signal, Who},
+        machine::Phase,
         readiness::PortSight,
     },
 };
-use jiff::Timestamp;
 use nix::unistd::Pid;
 use std::{
     ffi::CString,
@@ -50,6 +54,8 @@ pub struct Contained<'a> {
     pub log: Option<BorrowedFd<'a>>,
     /// The image's own check decides on readiness, if the image has one.
     pub by_health: bool,
+    /// The command returns while they run.
+    pub detaches: bool,
     /// What starts a stopped one again, before its id; nothing, where there is no such thing.
     pub again: &'a [&'static str],
 }
@@ -71,14 +77,16 @@ pub(super) struct Containers<'a> {
     word: Option<Errand>,
     /// They are gone, and the word is waited for until then.
     word_until: Option<Instant>,
-    logs: Option<Errand>,
+    writings: Writings<'a>,
+    /// They are gone, and what they wrote is waited for: what the pass that saw it wanted, and their code.
+    gone: Option<(Aim, Option<i32>)>,
     /// That the engine is silent has been said.
     said_silent: bool,
     making_looks: u32,
     /// One that has ended and was not removed.
     kept: Option<String>,
-    /// It was started again then; what it wrote before is in the log already.
-    again_since: Option<Timestamp>,
+    /// There was no file with an id before the start: one that is there now names what was started.
+    wrote_cidfile: bool,
 }
 
 /// What was seen of them last.
@@ -97,6 +105,8 @@ pub(super) struct News {
     found: Option<(Aim, Found)>,
     /// The engine said that they have ended.
     word: Option<Answer>,
+    /// They are gone, and what they wrote was waited for.
+    gone: Option<(Aim, Option<i32>)>,
 }
 
 impl<'a> Containers<'a> {
@@ -113,41 +123,44 @@ impl<'a> Containers<'a> {
             ending: None,
             word: None,
             word_until: None,
-            logs: None,
+            writings: Writings::of_start(contained.log, contained.detaches, false),
+            gone: None,
             said_silent: false,
             making_looks: 0,
             kept: None,
-            again_since: None,
+            wrote_cidfile: false,
         }
     }
 
     /// The command is about to be started. What is started instead of it, where its container is still there: that
     /// one again, with all that it holds.
     pub(super) fn before_start(&mut self) -> Option<Vec<CString>> {
-        let Contained { whose, again, .. } = self.contained;
+        let Contained { whose, again, log, detaches, .. } = self.contained;
         let kept = self.kept.take().filter(|_| !again.is_empty());
+        let wrote_cidfile = self.wrote_cidfile;
         *self = Self::new(self.contained, self.place);
         let Some(id) = kept else {
-            // It must not be there.
-            engine::remove_cidfile(whose);
+            // It must not be there. A user's own one goes too, if it names what this life has started before.
+            engine::remove_cidfile(whose, wrote_cidfile);
+            self.wrote_cidfile = !engine::has_cidfile(whose);
             return None;
         };
-        self.again_since = Some(clock::utc());
+        self.wrote_cidfile = wrote_cidfile;
+        self.writings = Writings::of_start(log, detaches, true);
         let words = whose.ask(again, &[id]);
         words.into_iter().map(|word| CString::new(word).ok()).collect()
     }
 
     /// Nothing is left of them.
     pub(super) fn over(&self) {
-        engine::remove_cidfile(self.contained.whose);
+        engine::remove_cidfile(self.contained.whose, false);
     }
 
     /// Its questions' processes, which are no part of the instance's tree.
     pub(super) fn aside(&self, aside: &mut Aside) {
         let pass = self.pass.as_ref().map(|(_, errand)| errand);
-        for errand in [pass, self.word.as_ref(), self.logs.as_ref()].into_iter().flatten() {
-            aside.add(errand.pid());
-        }
+        let asked = [pass, self.word.as_ref()].into_iter().flatten().map(Errand::pid);
+        asked.chain(self.writings.pid()).for_each(|pid| aside.add(pid));
     }
 
     /// Whether something may be left, as far as is known.
@@ -158,15 +171,17 @@ impl<'a> Containers<'a> {
     /// What is to be waited for.
     pub(super) fn wait_for<T: Copy>(&self, set: &mut WaitSet<T>, token: T) {
         let pass = self.pass.as_ref().map(|(_, errand)| errand);
-        for errand in [pass, self.word.as_ref(), self.logs.as_ref()].into_iter().flatten() {
+        for errand in [pass, self.word.as_ref()].into_iter().flatten() {
             set.add(token, errand, Interest::Readable);
         }
+        self.writings.wait_for(set, token);
     }
 
     /// When something is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let pass = self.pass.as_ref().and_then(|(_, errand)| errand.until());
-        [pass, self.again_at, self.word_until].into_iter().flatten().min()
+        let written = self.writings.deadline();
+        [pass, self.again_at, self.word_until, written].into_iter().flatten().min()
     }
 
     /// Asks for a pass. A stronger wish takes the place of a weaker one, at once if that may take long.
@@ -174,12 +189,12 @@ impl<'a> Containers<'a> {
         self.again_at = None;
         match &self.pass {
             Some((pass, _)) if pass.aim() == aim => {}
-            Some((pass, _)) if weight(pass.aim()) < weight(aim) => {
+            Some((pass, _)) if pass.aim().weight() < aim.weight() => {
                 self.pass = None;
                 self.begin(aim);
             }
             Some(_) => {
-                let is_stronger = self.next.is_none_or(|next| weight(next) < weight(aim));
+                let is_stronger = self.next.is_none_or(|next| next.weight() < aim.weight());
                 self.next = if is_stronger { Some(aim) } else { self.next };
             }
             None => self.begin(aim),
@@ -220,8 +235,11 @@ impl<'a> Containers<'a> {
                 news.word = Some(Answer { code: None, out, complaint });
             }
         }
-        if self.logs.as_mut().is_some_and(|logs| logs.advance(now).is_some()) {
-            self.logs = None;
+        if let Some(cut) = self.writings.advance(now) {
+            news.gone = self.gone.take();
+            if cut == Cut::Off && news.gone.is_none() && self.sight == Sight::Left {
+                self.look_again();
+            }
         }
         if self.pass.is_none() && self.again_at.is_some_and(|at| at <= now) {
             self.again_at = None;
@@ -236,13 +254,20 @@ impl<'a> Containers<'a> {
         if self.word.is_none() {
             self.word = Errand::wait_for(&whose.ask(&["wait"], ids), self.place).ok();
         }
-        if let (None, Some(file), Mark::Label(_), Some(id)) =
-            (&self.logs, self.contained.log, &whose.mark, ids.first())
-        {
-            let since = self.again_since.map(|since| format!("--since={since}"));
-            let flags = ["logs", "--follow"].into_iter().chain(since.as_deref());
-            let words = whose.ask(&flags.collect::<Vec<_>>(), std::slice::from_ref(id));
-            self.logs = Errand::write_to(&words, self.place, file).ok();
+        self.writings.follow(whose, self.place, ids);
+    }
+
+    /// They are gone: whether all that they wrote is where it is kept, or is not waited for.
+    fn has_written_all(&mut self, aim: Aim, is_stopping: bool) -> bool {
+        let (whose, kept) = (self.contained.whose, self.kept.as_ref());
+        match aim {
+            Aim::Look | Aim::Signal(_) | Aim::Stop { .. } => {
+                self.writings.finish(whose, self.place, kept, is_stopping)
+            }
+            Aim::Kill => {
+                self.writings.give_up();
+                true
+            }
         }
     }
 
@@ -250,21 +275,6 @@ impl<'a> Containers<'a> {
         self.again_at = Some(clock::now() + self.pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
-}
-
-/// Which wish goes first.
-fn weight(aim: Aim) -> u8 {
-    match aim {
-        Aim::Look => 0,
-        Aim::Signal(_) => 1,
-        Aim::Stop { .. } => 2,
-        Aim::Kill => 3,
-    }
-}
-
-/// The last code that `wait` printed: each container's on a line of its own.
-fn code_of(word: &Answer) -> Option<i32> {
-    word.out.split_whitespace().filter_map(|line| line.parse().ok()).next_back()
 }
 
 impl Driver<'_> {
@@ -302,6 +312,7 @@ impl Driver<'_> {
     pub(super) fn leader_left(&mut self, end: End) -> bool {
         let Some(containers) = &mut self.containers else { return false };
         containers.is_left_alone = true;
+        containers.writings.leader_ended();
         containers.sight = Sight::Unseen;
         containers.ending = Some((Who::Leader, end));
         containers.want(Aim::Look);
@@ -356,13 +367,17 @@ impl Driver<'_> {
     /// Takes in what the engine has answered.
     pub(super) fn hear_engine(&mut self) {
         let Some(containers) = &mut self.containers else { return };
-        let News { found, word } = containers.advance(clock::now());
+        let News { found, word, gone } = containers.advance(clock::now());
+        if let Some((aim, code)) = gone {
+            self.containers_gone(aim, code);
+            self.go_on_with_containers();
+        }
         if let Some((aim, found)) = found {
             self.take_in_found(aim, found);
         }
         if let (Some(word), Some(containers)) = (word, &mut self.containers) {
             // Who is silent now may have gone together with its engine: what is left is looked at.
-            let code = code_of(&word).unwrap_or(CODE_UNKNOWN);
+            let code = word.last_code().unwrap_or(CODE_UNKNOWN);
             containers.ending = containers.ending.or(Some((Who::Listener, End::Exited(code))));
             containers.sight = Sight::Unseen;
             self.family.listener = None;
@@ -372,6 +387,7 @@ impl Driver<'_> {
 
     fn take_in_found(&mut self, aim: Aim, found: Found) {
         let Some(containers) = &mut self.containers else { return };
+        containers.gone = None;
         let is_silent = matches!(found, Found::Unknown { .. });
         if !is_silent {
             (containers.pause, containers.said_silent) = (PAUSE_FIRST, false);
@@ -405,6 +421,11 @@ impl Driver<'_> {
                 }
             }
         }
+        self.go_on_with_containers();
+    }
+
+    /// After a pass: tells what is to be told, and begins the next one.
+    fn go_on_with_containers(&mut self) {
         self.tell_end();
         if let Some(containers) = &mut self.containers
             && containers.pass.is_none()
@@ -434,6 +455,11 @@ impl Driver<'_> {
             containers.making_looks += 1;
             containers.sight = Sight::Unseen;
             containers.again_at = Some(clock::now() + MAKING_PAUSE);
+            return;
+        }
+        let is_stopping = matches!(self.machine.phase(), Phase::Stopping | Phase::Stuck);
+        if !containers.has_written_all(aim, is_stopping) {
+            (containers.sight, containers.gone) = (Sight::Unseen, Some((aim, code)));
             return;
         }
         containers.sight = Sight::Gone;
@@ -470,26 +496,5 @@ impl Driver<'_> {
     /// Where questions to the engine are asked from.
     pub(super) fn place<'a>(command: &crate::os::spawn::Spawn<'a>) -> Place<'a> {
         Place { environment: command.environment, directory: command.directory }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_code_of_a_wait_counts() {
-        for (out, expected) in [("0\n", Some(0)), ("3\n137\n", Some(137)), ("", None), ("x", None)]
-        {
-            let answer = Answer { code: Some(0), out: out.to_owned(), complaint: String::new() };
-            assert_eq!(code_of(&answer), expected, "{out}");
-        }
-    }
-
-    #[test]
-    fn a_stronger_wish_goes_first() {
-        let stop = Aim::Stop { grace: Duration::ZERO };
-        let weights = [Aim::Look, Aim::Signal(1), stop, Aim::Kill].map(weight);
-        assert!(weights.is_sorted());
     }
 }

@@ -13,6 +13,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod word;
+mod writings;
 
 use super::{
     action::{Action, Progress},
