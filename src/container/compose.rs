@@ -21,11 +21,15 @@ const VALUES: &[&str] = &[
     "--pod-args",
     "--podman-args",
     "--podman-build-args",
+    "--podman-inspect-args",
     "--podman-path",
     "--podman-pull-args",
+    "--podman-push-args",
+    "--podman-rm-args",
     "--podman-run-args",
     "--podman-start-args",
     "--podman-stop-args",
+    "--podman-volume-args",
     "--profile",
     "--progress",
     "--project-directory",
@@ -43,6 +47,7 @@ const UP_SHORT_VALUES: &str = "t";
 /// Flags of `up` with a value in the next word.
 const UP_VALUES: &[&str] = &[
     "--attach",
+    "--build-arg",
     "--exit-code-from",
     "--no-attach",
     "--podman-args",

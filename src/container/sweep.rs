@@ -5,7 +5,7 @@
 
 use super::{
     facts::{self, Facts},
-    whose::{Mark, Whose, with},
+    whose::{Mark, Whose},
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -209,8 +209,8 @@ impl Sweep {
                 self.deeds.push_back(patient(words, grace));
             }
             (Aim::Stop { grace }, Mark::Project(project)) => {
-                let words = with(&project, &["down", "-t", &seconds(grace)]);
-                self.deeds.push_back(patient(words, grace));
+                let words = self.whose.down(&project, &seconds(grace));
+                self.deeds.extend(words.into_iter().map(|words| patient(words, grace)));
             }
             (Aim::Signal(signal), _) => {
                 let flag = format!("--signal={signal}");
@@ -223,7 +223,8 @@ impl Sweep {
                 if !running.is_empty() {
                     self.deeds.push_back(question(self.whose.ask(&["kill"], running)));
                 }
-                self.deeds.push_back(patient(with(&project, &["down", "-t", "0"]), Duration::ZERO));
+                let words = self.whose.down(&project, "0");
+                self.deeds.extend(words.into_iter().map(|words| patient(words, Duration::ZERO)));
             }
         }
     }
@@ -397,6 +398,9 @@ mod tests {
             &GONE,
         );
         check(up, Aim::Look, "exited", false, &[], &Found::Gone { code: Some(3), kept: None });
+        let up = "nerdctl compose -p shop up";
+        let (stop, down) = ("nerdctl compose -p shop stop -t 2", "nerdctl compose -p shop down");
+        check(up, STOP, "running", false, &[stop, down], &GONE);
     }
 
     #[test]

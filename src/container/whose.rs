@@ -134,13 +134,27 @@ impl Whose {
                 let filter = format!("label={LABEL}={lock_id}");
                 self.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter], &[])
             }
-            Mark::Project(project) => with(project, &["ps", "-q"]),
+            // podman-compose lists those that have ended in any case, and knows no such flag.
+            Mark::Project(project) if self.engine_name() == "podman" => {
+                with(project, &["ps", "-q"])
+            }
+            Mark::Project(project) => with(project, &["ps", "-a", "-q"]),
         }
+    }
+
+    /// The command lines that end a project's containers within so many seconds, and remove them.
+    pub(super) fn down(&self, project: &[String], seconds: &str) -> Vec<Vec<String>> {
+        if self.engine_name() == "nerdctl" {
+            // Its `down` can't be told how long to wait.
+            let stop = with(project, &["stop", "-t", seconds]);
+            return vec![stop, with(project, &["down"])];
+        }
+        vec![with(project, &["down", "-t", seconds])]
     }
 }
 
 /// These words, and some behind them.
-pub(super) fn with(words: &[String], more: &[&str]) -> Vec<String> {
+fn with(words: &[String], more: &[&str]) -> Vec<String> {
     words.iter().cloned().chain(more.iter().map(|&word| word.to_owned())).collect()
 }
 
@@ -183,7 +197,9 @@ mod tests {
     #[test]
     fn a_project_is_listed_by_its_own_words() {
         let whose = whose("docker compose -p shop up -d");
-        assert_eq!(whose.list().join(" "), "docker compose -p shop ps -q");
+        assert_eq!(whose.list().join(" "), "docker compose -p shop ps -a -q");
+        let podmans = super::tests::whose("podman-compose -p shop up");
+        assert_eq!(podmans.list().join(" "), "podman-compose -p shop ps -q");
         assert_eq!(whose.engine, ["docker"]);
     }
 
@@ -194,7 +210,7 @@ mod tests {
         assert_eq!(run.ask(&["ps"], &[]).join(" "), "env DOCKER_HOST=x /usr/bin/docker ps");
         assert_eq!(run.engine_name(), "docker");
         let up = whose("docker-compose -p shop up").behind(&setting);
-        assert_eq!(up.list().join(" "), "env DOCKER_HOST=x docker-compose -p shop ps -q");
+        assert_eq!(up.list().join(" "), "env DOCKER_HOST=x docker-compose -p shop ps -a -q");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Instances that are containers of a real engine: how they are published, proved, shown and joined.
 
 use crate::container_ends::{bystander, crash};
-use crate::engine::{Engine, IMAGE, engine, lock_id};
+use crate::engine::{IMAGE, engine, lock_id};
 use crate::patience::{until, until_true};
 use crate::pty::{CTRL_C, Terminal};
 use crate::sandbox::{Sandbox, ask};
@@ -156,68 +156,6 @@ fn an_images_own_health_check_decides() {
     engine.docker(&["exec", "styxy-health", "touch", "/well"]);
     running.ready();
     sandbox.run("stop pg").code(0);
-}
-
-/// A project of two containers, named by what is unique to this sandbox.
-fn compose(sandbox: &Sandbox) -> String {
-    let text = format!(
-        "version: '3'\nservices:\n  \
-         web: {{image: {IMAGE}, init: true, command: '{SERVER}', ports: ['127.0.0.1:${{PORT_WEB}}:80']}}\n  \
-         db: {{image: {IMAGE}, init: true, command: '{SERVER}', ports: ['127.0.0.1:${{PORT_DB}}:80']}}\n"
-    );
-    fs::write(sandbox.file("docker-compose.yml"), text).expect("the sandbox can be written");
-    format!("styxy{}", sandbox.port(0))
-}
-
-fn of_project(engine: &Engine, project: &str) -> usize {
-    let filter = format!("label=com.docker.compose.project={project}");
-    engine.docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines().count()
-}
-
-#[test]
-fn a_project_of_compose_gets_its_ports_and_goes_down() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let project = compose(&sandbox);
-    let other = bystander(engine);
-    for up in ["up", "up -d"] {
-        let words = format!("run -t web -i pg --ports web,db -- docker-compose -p {project} {up}");
-        let running = sandbox.start(&words);
-        // One event after the other: docker-compose is slow on a busy machine.
-        until_true("its containers", || of_project(engine, &project) == 2);
-        let instance = sandbox.wait_until_ready("web", "pg");
-        for port in ["web", "db"] {
-            let port = u16::try_from(instance["ports"][port].as_u64().expect("a port"));
-            let port = port.expect("a port");
-            until_true("its page", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-            assert_eq!(ask(port, "/").trim(), "hello");
-        }
-        let stop = sandbox.start("stop pg");
-        until_true("the end of its containers", || of_project(engine, &project) == 0);
-        running.wait();
-        stop.wait().code(0);
-    }
-    assert_eq!(
-        engine.docker(&["container", "inspect", "-f", "{{.State.Running}}", &other]),
-        "true"
-    );
-    engine.docker(&["rm", "--force", &other]);
-}
-
-#[test]
-fn a_project_that_a_crash_left_goes_down_with_cleanup_from_anywhere() {
-    let engine = engine();
-    let sandbox = engine.sandbox();
-    let project = compose(&sandbox);
-    let words = format!("run -t web -i pg --ports web,db -- docker-compose -p {project} up");
-    let running = sandbox.start(&words);
-    until_true("its containers", || of_project(engine, &project) == 2);
-    sandbox.wait_until_ready("web", "pg");
-    crash(&sandbox);
-    running.wait();
-    assert_eq!(of_project(engine, &project), 2);
-    sandbox.run_in(&sandbox.folder("elsewhere"), "cleanup").code(0);
-    assert_eq!(of_project(engine, &project), 0);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Every example in `examples/` does what its first lines say, on a copy of it.
 
-use crate::patience::until;
+use crate::composing::plug_in;
+use crate::engine::{Engine, IMAGE, engine};
+use crate::patience::{until, until_true};
 use crate::running::Running;
 use crate::sandbox::{Sandbox, ask, server_pid};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -125,19 +128,50 @@ fn the_startup_script_does_the_same_before_and_after() {
     sandbox.run("stop ai/rag").code(0);
 }
 
-/// That the file is understood, and finds its ports; `containers` runs such a project on an engine.
-#[test]
-fn the_compose_project_has_the_leased_ports() {
-    let (sandbox, compose) = with("compose");
-    let run = "styxy run --type dev --id shop --ports web,db -- docker-compose config";
-
-    let ended = start(&sandbox, &compose, run).wait();
-
-    for (place, inside) in [(0, 80), (1, 5432)] {
-        let published = format!("127.0.0.1:{}:{inside}/tcp", sandbox.port(place));
-        assert!(ended.code(0).stdout.contains(&published), "{}", ended.story());
+/// Images that are called as those of the example, made of the one that is there.
+fn images(engine: &Engine) {
+    let made = engine.docker(&["create", IMAGE]);
+    for (port, name) in [(80, "nginx:alpine"), (5432, "postgres:16-alpine")] {
+        let command = format!("CMD httpd -f -p {port} -h /www");
+        engine.docker(&["commit", "--change", &command, &made, name]);
     }
-    start(&sandbox, &compose, "docker-compose config").wait().failed().said(&["styxy run --ports"]);
+    engine.docker(&["rm", &made]);
+}
+
+#[test]
+fn the_compose_project_has_the_leased_ports_and_its_second_checkout_others() {
+    let engine = engine();
+    images(engine);
+    let (sandbox, _) = with("compose");
+    sandbox.set("DOCKER_HOST", &engine.host);
+    plug_in(&sandbox);
+    let mut started = Vec::new();
+    for (checkout, place) in [("first", 0), ("second", 2)] {
+        // Compose calls a project as its folder: by what is unique to this sandbox.
+        let folder = sandbox.file(&format!("{checkout}{}", sandbox.port(0)));
+        copy_folder(&examples().join("compose"), &folder);
+        // As the file says, but for the stop: nobody in there is the first process that hears TERM.
+        let run = format!(
+            "styxy run --type dev --id {checkout} --ports web,db --stop-timeout 1s -- docker compose up"
+        );
+        assert!(text("compose/docker-compose.yml").contains("--ports web,db -- docker compose up"));
+        started.push((checkout, place, start(&sandbox, &folder, &run)));
+        sandbox.wait_until_ready("dev", checkout);
+    }
+    for &(checkout, place, _) in &started {
+        for port in [sandbox.port(place), sandbox.port(place + 1)] {
+            until_true("its server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+            assert_eq!(ask(port, "/").trim(), "hello", "{checkout}");
+        }
+    }
+    for (checkout, _, running) in started {
+        sandbox.run(&format!("stop {checkout}")).code(0);
+        running.wait();
+        let filter = format!("label=com.docker.compose.project={checkout}{}", sandbox.port(0));
+        assert_eq!(engine.docker(&["ps", "--all", "--quiet", "--filter", &filter]), "");
+    }
+    let alone = start(&sandbox, &sandbox.file("compose"), "docker compose config").wait();
+    alone.failed().said(&["styxy run --ports"]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod chaos;
 mod clock;
 mod commands;
 mod completing;
+mod composing;
 mod configuring;
 mod container_ends;
 mod container_logs;

@@ -12,10 +12,10 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-const IMAGE: &str = "localhost/styxy-test";
+pub(crate) const IMAGE: &str = "localhost/styxy-test";
 
 /// A sandbox in which podman finds its own storage and nothing else.
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     let root = sandbox.folder("podman").display().to_string();
     // As much as works inside of a container, too.
@@ -39,7 +39,7 @@ fn sandbox() -> Sandbox {
 }
 
 /// Where podman has the tests' image. A machine on which it cannot run fails the test.
-fn space(sandbox: &Sandbox) -> Space<'_> {
+pub(crate) fn space(sandbox: &Sandbox) -> Space<'_> {
     let space = Space::of_engine(sandbox);
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/image");
     let import = format!(
@@ -54,13 +54,13 @@ fn space(sandbox: &Sandbox) -> Space<'_> {
 }
 
 /// What `list` in there knows of the instance.
-fn instance(space: &Space<'_>) -> Value {
+pub(crate) fn instance(space: &Space<'_>) -> Value {
     let list = space.run("list --json").code(0).json();
     list["instances"][0].clone()
 }
 
 /// The states of all containers in there.
-fn states(space: &Space<'_>) -> Vec<String> {
+pub(crate) fn states(space: &Space<'_>) -> Vec<String> {
     let inspect = "podman container inspect --format '{{.State.Status}}'";
     let line = format!("for id in $(podman ps --all --quiet); do {inspect} $id; done");
     let told = space.sh(&line).code(0).stdout.clone();
@@ -74,13 +74,13 @@ fn run(podman: &str) -> String {
     )
 }
 
-fn page(space: &Space<'_>, port: u16) -> String {
+pub(crate) fn page(space: &Space<'_>, port: u16) -> String {
     let line = format!("busybox wget -q -O - http://127.0.0.1:{port}/");
     space.sh(&line).code(0).stdout.clone()
 }
 
 /// Kills the supervisor and podman's command line, neither of which can react to the other's end.
-fn crash(space: &Space<'_>, running: &Rc<Running>, instance: &Value) {
+pub(crate) fn crash(space: &Space<'_>, running: &Rc<Running>, instance: &Value) {
     let pids = ["supervisorPid", "pid"].map(|key| instance[key].as_i64().expect("a pid"));
     // Not stopped before: nsenter stops with its child, and would stay so.
     space.sh(&format!("kill -KILL {} {}", pids[0], pids[1])).code(0);
