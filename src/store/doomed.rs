@@ -137,6 +137,10 @@ impl Storage for Doomed {
         Ok(Self { disk: self.disk.below(name)?, fate: Rc::clone(&self.fate) })
     }
 
+    fn is_below(&self, above: &Self, name: &str) -> bool {
+        self.disk.is_below(&above.disk, name)
+    }
+
     fn lock(&self, path: &Path, notice: &Waiting<'_>) -> Result<StateLock, StoreError> {
         self.fate.meet();
         self.disk.lock(path, notice)

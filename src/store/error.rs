@@ -20,6 +20,12 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// The directory was removed or exchanged by somebody while this process had it open.
+    #[error("{} is not the directory any more that it was when this process began", path.display())]
+    Exchanged {
+        /// Which one.
+        path: PathBuf,
+    },
     /// Someone else held the lock all the time.
     #[error("the state lock {} was not free for {} s{}", path.display(), waited.as_secs(), holder.as_ref().map_or_else(String::new, |holder| format!(": {holder}")))]
     Locked {
@@ -68,6 +74,10 @@ impl StoreError {
                 ),
                 _ => Some("`styxy doctor` looks at the state directory".to_owned()),
             },
+            Self::Exchanged { .. } => Some(
+                "somebody removed or replaced it meanwhile, and nothing was changed; start again"
+                    .to_owned(),
+            ),
             Self::Locked { .. } => Some(
                 "end or continue that process (a stopped one is continued by `kill -CONT PID`), \
                  then try again"

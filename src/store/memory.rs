@@ -238,6 +238,10 @@ impl Storage for Memory {
         Ok(Self { machine: Rc::clone(&self.machine), folder: format!("{name}/") })
     }
 
+    fn is_below(&self, above: &Self, name: &str) -> bool {
+        self.folder == above.path(&format!("{name}/"))
+    }
+
     fn lock(&self, _: &Path, _: &Waiting<'_>) -> Result<StateLock, StoreError> {
         Ok(StateLock::unshared())
     }

@@ -97,6 +97,7 @@ impl<S: Storage> Store<S> {
 
     /// The registry as it is now, without a lock; at worst a moment old.
     pub fn read(&self, outside: &Outside<'_>) -> Result<Registry, StoreError> {
+        self.run.must_be_in(&self.directory)?;
         match self.state_file().read_unlocked()? {
             file::Found::Registry(saved) => Ok(saved.registry.clone()),
             file::Found::Nothing if !self.has_traces() => Ok(self.fresh()),

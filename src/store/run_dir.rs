@@ -20,6 +20,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Its name in the state directory.
+const NAME: &str = "run";
 /// Longer than any record: commands are bounded by the kernel's own limit for one argument list.
 const RECORD_SIZE_MAX: u64 = 8 << 20;
 /// A record that changes faster than it is read is not read.
@@ -64,8 +66,18 @@ impl RunDirectory {
 
 impl<S: Storage> RunDirectory<S> {
     pub(super) fn open(state: &S, path: &Path) -> Result<Self, StoreError> {
-        let directory = state.below("run").map_err(|error| StoreError::at("open", path, error))?;
+        let directory = state.below(NAME).map_err(|error| StoreError::at("open", path, error))?;
         Ok(Self { directory, path: path.to_owned() })
+    }
+
+    /// Refuses when it was removed or exchanged since it was opened: the locks of the living lie elsewhere
+    /// then, and all of them would look dead from here.
+    pub(super) fn must_be_in(&self, state: &S) -> Result<(), StoreError> {
+        if self.directory.is_below(state, NAME) {
+            Ok(())
+        } else {
+            Err(StoreError::Exchanged { path: self.path.clone() })
+        }
     }
 
     /// Makes the lock of a new instance and holds it.

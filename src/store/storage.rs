@@ -61,6 +61,8 @@ pub trait Storage: Clone {
     fn sync(&self) -> Result<(), Errno>;
     /// A directory in it, made where it is missing.
     fn below(&self, name: &str) -> io::Result<Self>;
+    /// Whether this one is still what has that name in another one.
+    fn is_below(&self, above: &Self, name: &str) -> bool;
     /// Takes the state lock.
     fn lock(&self, path: &Path, notice: &Waiting<'_>) -> Result<StateLock, StoreError>;
     /// Takes it for reading.
@@ -176,6 +178,14 @@ impl Storage for Disk {
 
     fn below(&self, name: &str) -> io::Result<Self> {
         Ok(dirs::open_below(&self.directory, name)?.into())
+    }
+
+    fn is_below(&self, above: &Self, name: &str) -> bool {
+        let there = rustix::fs::statat(&above.directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let own = rustix::fs::fstat(&self.directory);
+        there.is_ok_and(|there| {
+            own.is_ok_and(|own| (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino))
+        })
     }
 
     fn lock(&self, path: &Path, notice: &Waiting<'_>) -> Result<StateLock, StoreError> {

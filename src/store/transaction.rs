@@ -50,6 +50,7 @@ impl<S: Storage> Store<S> {
     ) -> Result<T, TransactError<E>> {
         let lock = self.directory.lock(self.path(), outside.waiting)?;
         let began = clock::now();
+        self.run.must_be_in(&self.directory)?;
         let timing =
             || Timing { lock_wait: lock.waited, transaction: clock::now().duration_since(began) };
         let Loaded { saved, must_write } = self.load(outside)?;
@@ -381,6 +382,28 @@ mod tests {
         let (seq, _) = transact(place.path(), "b", |registry, _| Ok(registry.seq));
         let store = Store::open(place.path()).unwrap();
         assert_eq!(store.audit().entries(seq.unwrap(), &|_| true).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn whose_run_files_were_taken_away_calls_nobody_dead() {
+        let place = tempfile::tempdir().unwrap();
+        let actor = actor("b");
+        let outside = Outside { actor: &actor, waiting: &|_| {}, warn: &|_| {}, table: &|_| None };
+        let robbed = Store::open(place.path()).unwrap();
+        let run = place.path().join("run");
+        for makes_anew in [false, true] {
+            std::fs::remove_dir(&run).unwrap();
+            let newer = makes_anew.then(|| Store::open(place.path()).unwrap());
+            let refused = robbed.transact(&outside, |_, _| Ok::<_, ()>(()));
+            let exchanged =
+                |error: &_| matches!(error, StoreError::Exchanged { path } if *path == run);
+            assert!(matches!(&refused, Err(TransactError::Store(error)) if exchanged(error)));
+            assert!(robbed.read(&outside).is_err_and(|error| exchanged(&error)));
+            match newer {
+                Some(newer) => newer.transact(&outside, |_, _| Ok::<_, ()>(())).unwrap(),
+                None => std::fs::create_dir(&run).unwrap(),
+            }
+        }
     }
 
     #[test]
