@@ -151,15 +151,14 @@ impl Chaos {
 
     /// Everybody at once, as where memory ran out.
     fn kill_all(&mut self) {
-        let pids =
-            self.pids(|one| one.is_styxy("run") || one.is_styxy("serve") || one.has("sleep"));
+        let pids = self.pids(|one| is_supervisor(one) || one.has("sleep"));
         pids.iter().for_each(|pid| processes::signal(*pid, Signal::SIGKILL));
         self.kills += pids.len();
     }
 
     /// A supervisor, or who serves the page, stands still while others come by.
     fn halt_one(&mut self) {
-        let pids = self.pids(|one| one.is_styxy("run") || one.is_styxy("serve"));
+        let pids = self.pids(is_supervisor);
         if let Some(pid) = self.dice.one_of(&pids).copied() {
             processes::signal(pid, Signal::SIGSTOP);
             self.halted = Some((PATIENCE, pid));
@@ -260,9 +259,12 @@ impl Chaos {
             self.sandbox.run("stop --all");
             self.running.iter().for_each(|running| running.signal(Signal::SIGTERM));
             self.running.retain(|running| running.is_running());
-            // What was left starting in the background is there only now, and is stopped the next time.
+            // What was left starting in the background, by one that was killed itself, has no row yet: it
+            // is stopped when it has one.
             let is_over = |one: &serde_json::Value| one["phase"] == "reserved";
-            self.running.is_empty() && self.sandbox.instances().iter().all(is_over)
+            self.running.is_empty()
+                && self.sandbox.instances().iter().all(is_over)
+                && !self.pids(is_supervisor).into_iter().any(is_alive)
         });
         self.sandbox.run("cleanup").code(0);
     }
@@ -277,6 +279,10 @@ impl Chaos {
         let files: Vec<_> = run.map(|entry| entry.expect("it can be read").file_name()).collect();
         assert!(files.is_empty(), "{files:?} (seed {seed})");
     }
+}
+
+fn is_supervisor(one: &Process) -> bool {
+    one.is_styxy("run") || one.is_styxy("serve")
 }
 
 fn play(has_disk: bool) {
