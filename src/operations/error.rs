@@ -129,8 +129,8 @@ pub enum Error {
         seconds: u64,
         /// What was seen instead.
         why: String,
-        /// It listens on another port than its own.
-        elsewhere: bool,
+        /// What to do about it, where that was seen.
+        advice: Option<&'static str>,
         /// The last lines of its log.
         log: Vec<String>,
     },

@@ -2,7 +2,7 @@
 //!
 //! Pure. What failed, and why, is said by the error itself.
 
-use super::{error::Error, readiness::PORT_HINT};
+use super::error::Error;
 use crate::config::NameError;
 use std::io;
 
@@ -25,11 +25,11 @@ impl Error {
             }
             Self::Unclaimable { .. } => Some("claim a directory that you may enter".to_owned()),
             Self::NotFound { .. } => Some("check its spelling and PATH".to_owned()),
-            Self::NotReady { elsewhere: true, .. } => Some(PORT_HINT.to_owned()),
-            Self::NotReady { .. } => Some(
-                "give it more time with --ready-timeout, or say with --ready how it gets ready"
-                    .to_owned(),
-            ),
+            Self::NotReady { advice, .. } => {
+                let more_time =
+                    "give it more time with --ready-timeout, or say with --ready how it gets ready";
+                Some(advice.unwrap_or(more_time).to_owned())
+            }
             Self::Stolen { .. } => Some("end that program, or choose another port".to_owned()),
             Self::Unhealthy { .. } => {
                 Some("start a new one in its place with --if-running replace".to_owned())

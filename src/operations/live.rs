@@ -392,8 +392,8 @@ fn said(progress: &Progress, insight: &Insight, pid: Option<i32>, shown: &Shown)
         Progress::Ready { .. } => Some(Said::Ready { answer: shown.with_pid(pid) }),
         Progress::NotReadyYet { after, .. } => {
             let mut why = shown.why_unready(insight);
-            if !insight.elsewhere.is_empty() {
-                why.push_str(&format!("; {}", readiness::PORT_HINT));
+            if let Some(advice) = readiness::advice(insight) {
+                why.push_str(&format!("; {advice}"));
             }
             Some(Said::Late { name: name(), seconds: after.as_secs(), why })
         }
@@ -436,7 +436,7 @@ fn told(
             name,
             seconds: shown.ready_seconds,
             why: shown.why_unready(&life.insight),
-            elsewhere: !life.insight.elsewhere.is_empty(),
+            advice: readiness::advice(&life.insight),
             log: if request.detach { shown.log_lines() } else { Vec::new() },
         }),
         Outcome::PortStolen => Ok(Lived::Stolen(Error::Stolen {

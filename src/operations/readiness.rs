@@ -14,8 +14,21 @@ use crate::{
 use regex_automata::meta::Regex;
 
 /// What to do when a server listens elsewhere.
-pub(super) const PORT_HINT: &str =
+const PORT_HINT: &str =
     "hand it its port: {port} in its arguments, or -e NAME for a variable that it reads";
+
+/// What to do when a script that is run says `styxy run` itself, with another name.
+const NESTED_HINT: &str = "call it without `styxy run` in front; or give both the same type and id, and \
+                           the inner one takes the outer one's port";
+
+/// What to do about what was seen when it was late, if that tells.
+pub(super) fn advice(insight: &Insight) -> Option<&'static str> {
+    match (&insight.elsewhere[..], &insight.guests[..]) {
+        ([], []) => None,
+        ([], _) => Some(NESTED_HINT),
+        (_, _) => Some(PORT_HINT),
+    }
+}
 
 /// What a check needs of its own.
 pub(super) struct Means {
@@ -94,6 +107,11 @@ pub(super) fn why_unready(ready: &ReadyCheck, port: Port, insight: &Insight) -> 
             }
         },
     };
+    if !insight.guests.is_empty() && insight.elsewhere.is_empty() {
+        let pids: Vec<String> = insight.guests.iter().map(ToString::to_string).collect();
+        let pids = pids.join(", ");
+        why.push_str(&format!("; below it a styxy (pid {pids}) leases a port of its own"));
+    }
     if let Some(status) = insight.status.as_ref().filter(|status| !status.is_empty()) {
         why.push_str(&format!("; it says: {status}"));
     }

@@ -273,6 +273,16 @@ fn restarts_do_not_put_off_the_time_out() {
 }
 
 #[test]
+fn who_waits_for_a_script_that_runs_another_instance_is_told_of_it() {
+    let sandbox = Sandbox::new();
+    let inner = "styxy run -t web -i inner -- child serve; exit";
+    let words = format!("run -d -t web -i outer --ready-timeout 5s -- sh -c '{inner}'");
+    let told = ["; below it a styxy (pid ", "hint: call it without `styxy run` in front"];
+    sandbox.run(&words).code(124).said(&told);
+    assert!(sandbox.instances().is_empty());
+}
+
+#[test]
 fn a_nested_instance_does_not_speak_for_the_outer_one() {
     let sandbox = Sandbox::new();
     let inner = "styxy run -d -t web -i inner --ready none -- child record=seen await=go notify=READY=1 serve";

@@ -187,6 +187,13 @@ impl Family {
         )
     }
 
+    /// The live supervisors of other instances below it.
+    pub(super) fn guests(&self, aside: Aside) -> Vec<i32> {
+        let below = self.below(aside);
+        below
+            .map_or_else(|_| Vec::new(), |below| below.guests.iter().map(|stat| stat.pid).collect())
+    }
+
     /// Passes a signal on to the leader, or to the listener once the leader has ended.
     pub(super) fn pass_on(&self, signal: Signal) {
         let Some(signal) = known(signal) else { return };

@@ -21,6 +21,8 @@ pub struct Insight {
     pub port: Option<PortSight>,
     /// Where it listened instead when it was late, and which of its processes did.
     pub elsewhere: Vec<(Port, i32)>,
+    /// Which of its processes supervised an instance of its own, with another port, when it was late.
+    pub guests: Vec<i32>,
 }
 
 /// On which other ports the family listens.

@@ -229,9 +229,11 @@ impl<'a> Looks<'a> {
         }
         let port = self.port(family);
         self.insight.port = Some(port);
-        self.insight.elsewhere = match port {
-            PortSight::Own => Vec::new(),
-            PortSight::Unserved | PortSight::Stranger => elsewhere(self.port, family, self.aside()),
+        (self.insight.elsewhere, self.insight.guests) = match port {
+            PortSight::Own => (Vec::new(), Vec::new()),
+            PortSight::Unserved | PortSight::Stranger => {
+                (elsewhere(self.port, family, self.aside()), family.guests(self.aside()))
+            }
         };
     }
 
