@@ -33,6 +33,9 @@ const REST: Duration = Duration::from_secs(10);
 const RUN: &[&str] =
     &["run", "--type", "bench", "--id", "bench", "--quiet", "--ready", "none", "--", "true"];
 
+/// What a shell asks when TAB is pressed behind `styxy stop`.
+const TAB: &[&str] = &["completions", "bash", "--", "styxy", "stop", "bench/"];
+
 struct Contender {
     name: &'static str,
     words: Vec<String>,
@@ -57,6 +60,7 @@ fn side_by_side(styxy: &Styxy<'_>) {
         Contender::new("styxy --version", &[&styxy.program, "--version"]),
         Contender::new("styxy run --ready none -- true", &[&[&*styxy.program], RUN].concat()),
         Contender::new("styxy allocate", &[&styxy.program, "allocate", "-t", "bench", "-i", "id"]),
+        Contender::new("styxy completions (a TAB)", &[&[&*styxy.program], TAB].concat()),
     ];
     styxy.take_turns(&mut contenders, ROUNDS);
     println!("{:32} {:>10} {:>10} {:>12}", "command", "median ms", "x true", "x flock");
