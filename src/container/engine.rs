@@ -167,11 +167,10 @@ fn read(file: &mut File) -> String {
     read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether the engine was asked to make a container and has not said that it has. It may go on with that when its
-/// command line was killed, and nothing is listed meanwhile.
-pub fn is_being_made(whose: &Whose) -> bool {
-    let is_one = matches!(whose.mark, Mark::Label(_));
-    is_one && std::fs::metadata(&whose.cidfile).is_ok_and(|file| file.len() == 0)
+/// Whether the engine has not said that it has made the container. It may be making it, also when its command line
+/// was killed, and nothing is listed meanwhile. A command line that gives up takes its empty file with it.
+pub fn is_unmade(whose: &Whose) -> bool {
+    matches!(whose.mark, Mark::Label(_)) && written_down(whose).is_none()
 }
 
 /// The container's id, once the engine has written it down, and its name, once that was found out.

@@ -242,7 +242,7 @@ impl Host {
         };
         let mut found = engine::sweep(whose, Aim::Stop { grace }, directory.as_deref());
         for _ in 0..MAKING_LOOKS_MAX {
-            if !matches!(found, Found::Gone { code: None, .. }) || !engine::is_being_made(whose) {
+            if !matches!(found, Found::Gone { code: None, .. }) || !engine::is_unmade(whose) {
                 break;
             }
             pause(MAKING_WAIT);

@@ -69,6 +69,12 @@ impl Engine {
         assert_eq!(self.line(), "down");
     }
 
+    /// Kills its server, which can tell its containers nothing.
+    pub(crate) fn kill(&mut self) {
+        writeln!(self.life, "killed").expect("it listens");
+        assert_eq!(self.line(), "killed");
+    }
+
     /// Starts its server again.
     pub(crate) fn up(&mut self) {
         writeln!(self.life, "up").expect("it listens");

@@ -32,6 +32,7 @@ mod crash;
 mod descriptors;
 mod detached;
 mod doctor;
+mod engine_chaos;
 mod errors;
 mod examples;
 mod exit_codes;

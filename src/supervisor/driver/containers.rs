@@ -6,6 +6,7 @@
 use super::{
     Driver,
     family::Aside,
+    making::Making,
     writings::{Cut, Writings},
 };
 use crate::{
@@ -38,10 +39,6 @@ const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// That its container has ended was seen; the engine's own word, which has the exit code, may be later.
 const WORD_PATIENCE: Duration = Duration::from_secs(10);
-/// An engine goes on making a container whose command line was killed; so often it is looked whether it has.
-const MAKING_LOOKS_MAX: u32 = 20;
-/// The wait between two such looks.
-const MAKING_PAUSE: Duration = Duration::from_millis(100);
 /// What an end is told as when nobody knows the code: styxy failed to find out.
 const CODE_UNKNOWN: i32 = 125;
 
@@ -82,7 +79,7 @@ pub(super) struct Containers<'a> {
     gone: Option<(Aim, Option<i32>)>,
     /// That the engine is silent has been said.
     said_silent: bool,
-    making_looks: u32,
+    making: Making,
     /// One that has ended and was not removed.
     kept: Option<String>,
     /// There was no file with an id before the start: one that is there now names what was started.
@@ -126,7 +123,7 @@ impl<'a> Containers<'a> {
             writings: Writings::of_start(contained.log, contained.detaches, false),
             gone: None,
             said_silent: false,
-            making_looks: 0,
+            making: Making::default(),
             kept: None,
             wrote_cidfile: false,
         }
@@ -314,6 +311,7 @@ impl Driver<'_> {
         containers.is_left_alone = true;
         containers.writings.leader_ended();
         containers.sight = Sight::Unseen;
+        containers.making.ended(end, containers.contained.whose);
         containers.ending = Some((Who::Leader, end));
         containers.want(Aim::Look);
         true
@@ -321,19 +319,19 @@ impl Driver<'_> {
 
     /// Passes a signal on to containers that nobody else passes it on to.
     pub(super) fn pass_on_to_containers(&mut self, signal: Signal) -> bool {
-        match &mut self.containers {
-            Some(containers) if containers.is_left_alone => {
-                containers.want(Aim::Signal(signal.0));
-                true
-            }
-            Some(_) | None => false,
+        let Some(containers) = &mut self.containers else { return false };
+        containers.making.signalled(containers.contained.whose);
+        if containers.is_left_alone {
+            containers.want(Aim::Signal(signal.0));
         }
+        containers.is_left_alone
     }
 
     /// Begins to stop containers in their own way. The engine knows what signal their image wants.
     pub(super) fn stop_containers(&mut self, signal: Signal) -> bool {
         let grace = self.machine.grace_left(clock::now());
         let Some(containers) = &mut self.containers else { return false };
+        containers.making.signalled(containers.contained.whose);
         containers.want(match signal {
             Signal::TERM | Signal::INT => Aim::Stop { grace },
             Signal(other) => Aim::Signal(other),
@@ -343,6 +341,7 @@ impl Driver<'_> {
 
     pub(super) fn kill_containers(&mut self) {
         if let Some(containers) = &mut self.containers {
+            containers.making.signalled(containers.contained.whose);
             containers.want(Aim::Kill);
         }
     }
@@ -449,12 +448,10 @@ impl Driver<'_> {
             return;
         }
         if code.is_none()
-            && containers.making_looks < MAKING_LOOKS_MAX
-            && engine::is_being_made(containers.contained.whose)
+            && let Some(at) = containers.making.look_again(containers.contained.whose)
         {
-            containers.making_looks += 1;
             containers.sight = Sight::Unseen;
-            containers.again_at = Some(clock::now() + MAKING_PAUSE);
+            containers.again_at = Some(at);
             return;
         }
         let is_stopping = matches!(self.machine.phase(), Phase::Stopping | Phase::Stuck);

@@ -7,6 +7,7 @@ mod containers;
 mod family;
 mod insight;
 mod looks;
+mod making;
 mod proof;
 mod sight;
 mod telling;
