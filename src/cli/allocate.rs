@@ -11,7 +11,7 @@ use crate::operations::{
     plan::Request,
     view::MadeRange,
 };
-use std::time::Duration;
+use std::{mem::ManuallyDrop, time::Duration};
 
 /// Lease a port without running anything
 ///
@@ -45,7 +45,8 @@ impl Verb for Arguments {
         self.naming.fill(&mut request);
         self.wishes.fill(&mut request);
         self.new_range.fill(&mut request);
-        let host = session.host_with(&self.new_range.assignments())?;
+        // It ends with the process: to take its registry apart, row by row, would only take time.
+        let host = ManuallyDrop::new(session.host_with(&self.new_range.assignments())?);
         let answer = with_consent(&mut request, |request| {
             host.allocate(request, reserve, &|sentence| session.tell(sentence))
         })?;

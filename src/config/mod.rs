@@ -32,7 +32,7 @@ pub use entries::Entry;
 pub use error::ConfigError;
 pub use files::{Draft, Loaded, Places, check, load, procfile};
 pub use layer::{Layer, Origin};
-pub use name::{InstanceId, NAME_LENGTH_MAX, NameError, TypeName};
+pub use name::{InstanceId, NAME_LENGTH_MAX, NameError, TypeName, is_name};
 pub use nearest::suggestion;
 pub use procfile::Procfile;
 #[cfg(test)]

@@ -88,6 +88,11 @@ name!(
     "instance id"
 );
 
+/// Whether the text keeps to the rule of names.
+pub fn is_name(text: &str) -> bool {
+    broken_rule(text).is_none()
+}
+
 /// Holds text that is kept as text to the rule of names; `what` says what it would be called.
 pub(super) fn check_name(text: &str, what: &'static str) -> Result<(), NameError> {
     match broken_rule(text) {

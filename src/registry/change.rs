@@ -205,10 +205,13 @@ pub fn compare(
     loop {
         match (old.peek(), new.peek()) {
             (None, None) => break,
+            // The same allocation: nobody has touched it.
+            (Some(left), Some(right)) if Arc::ptr_eq(left, right) => {
+                old.next();
+                new.next();
+            }
             (Some(left), Some(right)) if left.name == right.name => {
-                if !Arc::ptr_eq(left, right) {
-                    instance(Some(left), Some(right), remarks, &mut changes);
-                }
+                instance(Some(left), Some(right), remarks, &mut changes);
                 old.next();
                 new.next();
             }

@@ -33,7 +33,7 @@ pub fn check(registry: &Registry) -> Result<(), BrokenRule> {
     let mut leased = PortSet::default();
     let mut last: Option<&InstanceName> = None;
     for instance in &registry.instances {
-        if last.is_some_and(|last| *last >= instance.name) {
+        if last.is_some_and(|last| last.cmp(&instance.name).is_ge()) {
             return Err(BrokenRule::Order(instance.name.clone()));
         }
         last = Some(&instance.name);

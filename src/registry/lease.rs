@@ -2,7 +2,7 @@
 //!
 //! Pure. Whether a holder lives is asked of `decision::World`.
 
-use crate::config::{InstanceId, TypeName};
+use crate::config::{InstanceId, TypeName, is_name};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -54,9 +54,10 @@ impl TryFrom<CompactString> for LockId {
 
     fn try_from(text: CompactString) -> Result<Self, LockIdError> {
         // The rule of names holds here too: a lockId becomes a file's name.
-        match text.parse::<InstanceId>() {
-            Ok(_) if text.len() > RANDOM_LENGTH => Ok(Self(text)),
-            Ok(_) | Err(_) => Err(LockIdError(text.into())),
+        if is_name(&text) && text.len() > RANDOM_LENGTH {
+            Ok(Self(text))
+        } else {
+            Err(LockIdError(text.into()))
         }
     }
 }

@@ -122,14 +122,15 @@ impl<'a> Rest<'a> {
 
     /// A whole number that is not negative.
     fn number<N: TryFrom<u64>>(&mut self) -> Option<N> {
-        let length = self.0.bytes().position(|byte| !byte.is_ascii_digit())?;
+        let (mut value, mut length) = (0u64, 0);
+        for digit in self.0.bytes().map_while(|byte| byte.checked_sub(b'0').filter(|it| *it < 10)) {
+            value = value.wrapping_mul(10).wrapping_add(digit.into());
+            length += 1;
+        }
         let digits;
         (digits, self.0) = self.0.split_at(length);
-        let value = match length {
-            // So many digits always fit.
-            1..20 => digits.bytes().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')),
-            _ => digits.parse().ok()?,
-        };
+        // Up to 19 digits always fit; none are no number.
+        let value = if (1..20).contains(&length) { value } else { digits.parse().ok()? };
         let is_spelled_so = length == 1 || !digits.starts_with('0');
         N::try_from(value).ok().filter(|_| is_spelled_so)
     }
