@@ -406,7 +406,8 @@ fn said(progress: &Progress, insight: &Insight, pid: Option<i32>, shown: &Shown)
             Some(Said::Restarting { name: name(), code: *code, delay_ms: milliseconds(*delay) })
         }
         Progress::Retrying { code } => Some(Said::Notice(format!(
-            "{} ended with {code} over the reservation of port {}: trying once without it",
+            "{} ended with {code} before it was ready: once more, now without the reservation of \
+             port {}, which a few programs cannot start over",
             shown.name, shown.port
         ))),
         Progress::EngineSilent { engine, why } => Some(Said::Notice(format!(
