@@ -104,8 +104,11 @@ fn a_project_that_a_crash_left_goes_down_with_cleanup_from_anywhere_and_no_other
         // Those that have ended are parts of the project all the same; the plugin may be ending them by itself.
         let filter = format!("--filter label=com.docker.compose.project={project}");
         sandbox.sh(&format!("docker kill $(docker ps --quiet {filter})"));
-        sandbox.run_in(&sandbox.folder("elsewhere"), "cleanup").code(0);
-        assert_eq!((of_project(engine, &project), of_project(engine, &other)), (0, 2));
+        let cleanup = sandbox.start_in(&sandbox.folder("elsewhere"), "cleanup");
+        // One event after the other here, too.
+        until_true("the end of its containers", || of_project(engine, &project) == 0);
+        cleanup.wait().code(0);
+        assert_eq!(of_project(engine, &other), 2);
     }
     sandbox.run("stop other").code(0);
     others.wait();

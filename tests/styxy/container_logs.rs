@@ -55,6 +55,29 @@ fn who_follows_a_log_has_the_time_to_write_it_all_and_is_replaced_when_killed() 
     assert!(logs.len() == 2, "all was followed, so nothing was asked for: {logs:?}");
 }
 
+/// It hears no TERM, so it is killed while it writes; it is started again in between.
+#[test]
+fn the_log_of_one_that_never_stops_talking_is_what_its_engine_has() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    let words = "sh -c 'n=0; while :; do n=$((n + 1)); echo line $n; sleep 0.01; done'";
+    for (id, docker) in [("alone", "-d"), ("attached", "")] {
+        let flags = "-d --ready none --stop-timeout 300ms";
+        let line = run(flags, &format!("{docker} --name styxy-talks"), words);
+        sandbox.run(&line.replace("-i pg", &format!("-i {id}"))).code(0);
+        let log = || sandbox.run(&format!("logs {id}")).stdout;
+        until_true("its first lines", || log().contains("line 20\n"));
+        sandbox.run(&format!("restart {id}")).code(0);
+        until_true("its first lines again", || log().matches("line 20\n").count() == 2);
+        sandbox.run(&format!("stop {id}")).code(0);
+        let lines = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.starts_with("line ")).map(str::to_owned).collect()
+        };
+        assert_eq!(lines(&log()), lines(&engine.docker(&["logs", "styxy-talks"])), "{id}");
+        engine.docker(&["rm", "styxy-talks"]);
+    }
+}
+
 #[test]
 fn an_engine_that_says_nothing_of_a_log_holds_up_no_stop_and_no_end() {
     let sandbox = Sandbox::new();

@@ -7,14 +7,12 @@ mod containers;
 mod family;
 mod insight;
 mod looks;
-mod making;
 mod proof;
 mod sight;
 mod telling;
 #[cfg(test)]
 mod tests;
 mod word;
-mod writings;
 
 use super::{
     action::{Action, Progress},
@@ -330,9 +328,7 @@ impl Driver<'_> {
                     self.queue.push_back(Event::TreeSeen { left });
                 }
                 Action::KillTree => {
-                    self.kill_containers();
-                    let left = self.family.kill_all(self.aside());
-                    let left = self.with_containers(left);
+                    let left = self.kill_tree();
                     self.queue.push_back(Event::TreeSeen { left });
                 }
                 Action::Report(progress) => self.report(&progress),

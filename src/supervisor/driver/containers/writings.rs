@@ -84,11 +84,6 @@ impl<'a> Writings<'a> {
         self.errand.is_none()
     }
 
-    /// What is asked for is not worth waiting for any more.
-    pub(super) fn give_up(&mut self) {
-        (self.errand, self.owes) = (None, false);
-    }
-
     fn begin(&mut self, whose: &Whose, place: Place<'_>, id: Option<&String>, follows: bool) {
         // Compose follows the containers of its project itself.
         let (Some(file), Some(id), Mark::Label(_)) = (self.file, id, &whose.mark) else { return };

@@ -3,12 +3,11 @@
 //! One pass at a time, and the strongest wish first. What the end of the command means is told to the machine when
 //! it is known what the command has left; an engine that does not answer leaves that unknown, and is asked again.
 
-use super::{
-    Driver,
-    family::Aside,
-    making::Making,
-    writings::{Cut, Writings},
-};
+mod ends;
+mod making;
+mod writings;
+
+use super::{Driver, family::Aside};
 use crate::{
     container::{
         engine::{self, Errand, Place},
@@ -16,31 +15,29 @@ use crate::{
         whose::Whose,
     },
     os::{
-        clock, process,
+        clock,
         wait_set::{Interest, WaitSet},
     },
     supervisor::{
-        action::Progress,
         event::{End, Event, Signal, Who},
-        machine::Phase,
         readiness::PortSight,
     },
 };
+use making::Making;
 use nix::unistd::Pid;
 use std::{
     ffi::CString,
     os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
+use writings::{Cut, Writings};
 
 /// An engine that did not answer, or a container that did not end, is asked for again after this time.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 /// Each further wait is twice as long, up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// That its container has ended was seen; the engine's own word, which has the exit code, may be later.
-const WORD_PATIENCE: Duration = Duration::from_secs(10);
-/// What an end is told as when nobody knows the code: styxy failed to find out.
-const CODE_UNKNOWN: i32 = 125;
+/// A command line whose container was killed has so long to write what it wrote last, and to end.
+const MERCY: Duration = Duration::from_secs(2);
 
 /// What is known of an instance's containers before it starts.
 #[derive(Clone, Copy)]
@@ -82,6 +79,7 @@ pub(super) struct Containers<'a> {
     making: Making,
     /// One that has ended and was not removed.
     kept: Option<String>,
+    mercy: Mercy,
     /// There was no file with an id before the start: one that is there now names what was started.
     wrote_cidfile: bool,
 }
@@ -95,6 +93,14 @@ enum Sight {
     Unknown,
 }
 
+/// Whether a command line outlives its containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mercy {
+    Whole,
+    Until(Instant),
+    Over,
+}
+
 /// What came of looking at what was asked.
 #[derive(Debug, Default)]
 pub(super) struct News {
@@ -104,6 +110,8 @@ pub(super) struct News {
     word: Option<Answer>,
     /// They are gone, and what they wrote was waited for.
     gone: Option<(Aim, Option<i32>)>,
+    /// The command line has outlived its containers for long enough.
+    kills_leader: bool,
 }
 
 impl<'a> Containers<'a> {
@@ -125,6 +133,7 @@ impl<'a> Containers<'a> {
             said_silent: false,
             making: Making::default(),
             kept: None,
+            mercy: Mercy::Whole,
             wrote_cidfile: false,
         }
     }
@@ -178,7 +187,11 @@ impl<'a> Containers<'a> {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let pass = self.pass.as_ref().and_then(|(_, errand)| errand.until());
         let written = self.writings.deadline();
-        [pass, self.again_at, self.word_until, written].into_iter().flatten().min()
+        let mercy = match self.mercy {
+            Mercy::Until(until) => Some(until),
+            Mercy::Whole | Mercy::Over => None,
+        };
+        [pass, self.again_at, self.word_until, written, mercy].into_iter().flatten().min()
     }
 
     /// Asks for a pass. A stronger wish takes the place of a weaker one, at once if that may take long.
@@ -238,6 +251,9 @@ impl<'a> Containers<'a> {
                 self.look_again();
             }
         }
+        if matches!(self.mercy, Mercy::Until(until) if until <= now) {
+            (self.mercy, news.kills_leader) = (Mercy::Over, !self.is_left_alone);
+        }
         if self.pass.is_none() && self.again_at.is_some_and(|at| at <= now) {
             self.again_at = None;
             self.begin(Aim::Look);
@@ -252,20 +268,6 @@ impl<'a> Containers<'a> {
             self.word = Errand::wait_for(&whose.ask(&["wait"], ids), self.place).ok();
         }
         self.writings.follow(whose, self.place, ids);
-    }
-
-    /// They are gone: whether all that they wrote is where it is kept, or is not waited for.
-    fn has_written_all(&mut self, aim: Aim, is_stopping: bool) -> bool {
-        let (whose, kept) = (self.contained.whose, self.kept.as_ref());
-        match aim {
-            Aim::Look | Aim::Signal(_) | Aim::Stop { .. } => {
-                self.writings.finish(whose, self.place, kept, is_stopping)
-            }
-            Aim::Kill => {
-                self.writings.give_up();
-                true
-            }
-        }
     }
 
     fn look_again(&mut self) {
@@ -339,11 +341,23 @@ impl Driver<'_> {
         true
     }
 
-    pub(super) fn kill_containers(&mut self) {
+    /// Kills the tree and its containers, and says who was there. A command line that waits for its container ends
+    /// with it, and has then written all that it was told.
+    pub(super) fn kill_tree(&mut self) -> Vec<i32> {
+        let mut is_spared = false;
         if let Some(containers) = &mut self.containers {
             containers.making.signalled(containers.contained.whose);
             containers.want(Aim::Kill);
+            if containers.mercy == Mercy::Whole {
+                containers.mercy = Mercy::Until(clock::now() + MERCY);
+            }
+            is_spared = containers.mercy != Mercy::Over && !containers.is_left_alone;
         }
+        let left = match is_spared {
+            true => self.family.pids(self.aside()),
+            false => self.family.kill_all(self.aside()),
+        };
+        self.with_containers(left)
     }
 
     /// What is left of the tree, with its containers.
@@ -361,131 +375,6 @@ impl Driver<'_> {
             Sight::Left | Sight::Unknown | Sight::Unseen => PortSight::Own,
             Sight::Gone => PortSight::Unserved,
         })
-    }
-
-    /// Takes in what the engine has answered.
-    pub(super) fn hear_engine(&mut self) {
-        let Some(containers) = &mut self.containers else { return };
-        let News { found, word, gone } = containers.advance(clock::now());
-        if let Some((aim, code)) = gone {
-            self.containers_gone(aim, code);
-            self.go_on_with_containers();
-        }
-        if let Some((aim, found)) = found {
-            self.take_in_found(aim, found);
-        }
-        if let (Some(word), Some(containers)) = (word, &mut self.containers) {
-            // Who is silent now may have gone together with its engine: what is left is looked at.
-            let code = word.last_code().unwrap_or(CODE_UNKNOWN);
-            containers.ending = containers.ending.or(Some((Who::Listener, End::Exited(code))));
-            containers.sight = Sight::Unseen;
-            self.family.listener = None;
-            containers.want(Aim::Look);
-        }
-    }
-
-    fn take_in_found(&mut self, aim: Aim, found: Found) {
-        let Some(containers) = &mut self.containers else { return };
-        containers.gone = None;
-        let is_silent = matches!(found, Found::Unknown { .. });
-        if !is_silent {
-            (containers.pause, containers.said_silent) = (PAUSE_FIRST, false);
-        }
-        match found {
-            Found::Gone { code, kept } => {
-                containers.kept = kept;
-                self.containers_gone(aim, code);
-            }
-            Found::Left { ids } => {
-                containers.sight = Sight::Left;
-                if containers.is_left_alone {
-                    containers.watch(&ids);
-                    if containers.word.is_none() || matches!(aim, Aim::Kill | Aim::Stop { .. }) {
-                        containers.look_again();
-                    }
-                }
-                if matches!(containers.ending, Some((Who::Listener, _))) {
-                    // The engine was restarted, and they live on.
-                    containers.ending = None;
-                }
-                let word = containers.word.as_ref().map(Errand::pid);
-                self.family.listener = word.and_then(|pid| process::identify(pid.as_raw()).ok());
-            }
-            Found::Unknown { why } => {
-                containers.sight = Sight::Unknown;
-                containers.look_again();
-                if !std::mem::replace(&mut containers.said_silent, true) {
-                    let engine = containers.contained.whose.engine_name().to_owned();
-                    self.report(&Progress::EngineSilent { engine, why });
-                }
-            }
-        }
-        self.go_on_with_containers();
-    }
-
-    /// After a pass: tells what is to be told, and begins the next one.
-    fn go_on_with_containers(&mut self) {
-        self.tell_end();
-        if let Some(containers) = &mut self.containers
-            && containers.pass.is_none()
-            && let Some(next) = containers.next.take()
-        {
-            containers.begin(next);
-        }
-    }
-
-    fn containers_gone(&mut self, aim: Aim, code: Option<i32>) {
-        let Some(containers) = &mut self.containers else { return };
-        if !containers.is_left_alone {
-            // Nothing was there yet: it is the command that has to end.
-            if let Aim::Stop { .. } = aim {
-                self.family.signal_group(Signal::TERM);
-            }
-            return;
-        }
-        if containers.word.is_some() {
-            containers.word_until.get_or_insert(clock::now() + WORD_PATIENCE);
-            return;
-        }
-        if code.is_none()
-            && let Some(at) = containers.making.look_again(containers.contained.whose)
-        {
-            containers.sight = Sight::Unseen;
-            containers.again_at = Some(at);
-            return;
-        }
-        let is_stopping = matches!(self.machine.phase(), Phase::Stopping | Phase::Stuck);
-        if !containers.has_written_all(aim, is_stopping) {
-            (containers.sight, containers.gone) = (Sight::Unseen, Some((aim, code)));
-            return;
-        }
-        containers.sight = Sight::Gone;
-        if let (Some((_, end @ End::Exited(0 | CODE_UNKNOWN))), Some(code)) =
-            (&mut containers.ending, code)
-        {
-            // It had ended before anybody could ask to be told so.
-            *end = End::Exited(code);
-        }
-        if containers.ending.is_none() {
-            let tree_left = self.family.is_left(self.aside());
-            self.queue.push_back(Event::OrphanEnded { tree_left });
-        }
-    }
-
-    /// Tells an end that was waiting to be told, unless more is to be seen first.
-    fn tell_end(&mut self) {
-        let Some(containers) = &mut self.containers else { return };
-        let waits = containers.next.is_some() || containers.sight == Sight::Unseen;
-        if waits
-            || (containers.sight == Sight::Unknown
-                && matches!(containers.ending, Some((Who::Listener, _))))
-        {
-            return;
-        }
-        if let Some((who, end)) = containers.ending.take() {
-            let tree_left = self.contains() || self.family.is_left(self.aside());
-            self.queue.push_back(Event::Ended { who, end, tree_left });
-        }
     }
 }
 
