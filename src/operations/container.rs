@@ -67,18 +67,27 @@ pub enum Contents {
     /// Containers that are supervised.
     Containers(Box<Contained>),
     /// Containers perhaps, in a text or a script in which nothing can be added to their command.
-    Hidden,
+    Hidden {
+        /// That command, where it is known.
+        command: Option<String>,
+    },
 }
 
 impl Contents {
     /// Those of a command.
     pub(super) fn of(command: &[String], scripts: PackageScripts<'_>) -> Self {
         match Within::find(command, scripts, container::recognise) {
-            Some((within, Recognised::Run(_))) if within.is_elsewhere() => Self::Hidden,
+            Some((within, Recognised::Run(_))) if within.is_elsewhere() => {
+                let is_plain = |c: char| !c.is_whitespace() && !"'\"\\$`".contains(c);
+                let plain = within.words().iter().all(|word| word.chars().all(is_plain));
+                Self::Hidden { command: plain.then(|| within.words().join(" ")) }
+            }
             Some((within, recognised)) => {
                 Self::Containers(Box::new(Contained { recognised, within }))
             }
-            None if command.iter().any(|word| container::is_mentioned(word)) => Self::Hidden,
+            None if command.iter().any(|word| container::is_mentioned(word)) => {
+                Self::Hidden { command: None }
+            }
             None => Self::Processes,
         }
     }
@@ -96,7 +105,7 @@ impl Contents {
     fn containers(&self) -> Option<&Contained> {
         match self {
             Self::Containers(contained) => Some(contained),
-            Self::Processes | Self::Hidden => None,
+            Self::Processes | Self::Hidden { .. } => None,
         }
     }
 
@@ -126,7 +135,7 @@ pub(super) fn check(contents: &Contents, request: &Request) -> Result<(), Error>
             "let the project's file publish the leased ports: \"127.0.0.1:${PORT}:80\", or \
              ${PORT_WEB} with --ports web",
         ),
-        Contents::Processes | Contents::Hidden => (
+        Contents::Processes | Contents::Hidden { .. } => (
             "--container-port is for docker run, podman run or nerdctl run",
             "let the command be one of them, not in a script, nor in a shell's text with more \
              than plain words",
@@ -142,12 +151,12 @@ pub(super) fn is_by_health(request: &Request, configured: Option<&ReadyCheck>) -
 
 /// What a user should know of a command that starts containers.
 pub(super) fn warning(plan: &Plan) -> Option<String> {
-    if plan.contents == Contents::Hidden {
-        return Some(
+    if let Contents::Hidden { command } = &plan.contents {
+        return Some(format!(
             "a container that is started inside a script or a shell's text is its engine's, and is \
-             neither stopped nor cleaned up by styxy: let the command itself be `docker run ...`"
-                .to_owned(),
-        );
+             neither stopped nor cleaned up by styxy: let the command itself be `{}`",
+            command.as_deref().unwrap_or("docker run ...")
+        ));
     }
     let policy = plan.contents.run()?.0.restart.as_ref()?;
     Some(format!(

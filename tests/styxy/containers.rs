@@ -300,6 +300,12 @@ fn one_that_is_hidden_in_a_text_is_told_of_and_left_to_its_engine() {
     let sandbox = engine().sandbox();
     let line = format!("run --ready none -- sh -c 'true && docker run --rm {IMAGE} true'");
     sandbox.run(&line).code(0).said(&["neither stopped nor cleaned up", "docker run"]);
+    // Of a package's script, what is in there can be said.
+    let command = format!("docker run --rm {IMAGE} true");
+    let package = format!("{{\"scripts\": {{\"db\": \"{command}\"}}}}");
+    fs::write(sandbox.file("package.json"), package).expect("the sandbox can be written");
+    let script = sandbox.run("run --ready none -- npm run db");
+    script.code(0).said(&["neither stopped nor cleaned up", &format!("`{command}`")]);
     let line = line.replace("--ready none", "--container-port 80");
     sandbox.run(&line).code(2).said(&["--container-port", "plain words"]);
 }
