@@ -30,7 +30,7 @@ use tokio::{
         broadcast::{self, error::RecvError},
         mpsc::{self, Sender},
     },
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// So many streams at a time, of events and of logs.
@@ -39,6 +39,8 @@ const STREAMS_MAX: usize = 64;
 const EVENTS_MAX: usize = 64;
 /// Changes come in bursts; nobody sees more than this lets through.
 const PAUSE: Duration = Duration::from_millis(30);
+/// A change is announced when it begins; who has looked too early looks again after this.
+const GLANCE: Duration = Duration::from_millis(5);
 /// After a look that failed.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// A stream without news says so, that a dead connection is noticed.
@@ -171,6 +173,7 @@ async fn watch(
     changes: AsyncFd<Changes>,
     (mut known, mut seen): (Option<Known>, Seen),
 ) {
+    let mut may_look = Instant::now();
     loop {
         {
             let mut is_watched = server.hub.is_watched.lock().await;
@@ -191,9 +194,11 @@ async fn watch(
             () = sleep(seen.next.unwrap_or_default()), if seen.next.is_some() => {}
             () = server.hub.news.closed() => {}
         }
-        sleep(PAUSE).await;
+        // The first change is told at once; what comes in a burst behind it is told together.
+        sleep_until(may_look).await;
         changes.get_ref().drain();
         (known, seen) = look_once(&server, known).await;
+        may_look = Instant::now() + if seen.told.is_some() { PAUSE } else { GLANCE };
     }
 }
 

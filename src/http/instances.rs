@@ -44,6 +44,11 @@ pub(super) fn usage(server: &Server, _: &Call) -> Result<Reply, Problem> {
     Ok(Reply::json(&server.host_to_look().usage(&tell)?))
 }
 
+/// `GET /instances/{ref}/checks`.
+pub(super) fn checks(server: &Server, call: &Call) -> Result<Reply, Problem> {
+    Ok(Reply::success(&server.host_to_look().fare(call.named(), &tell)?))
+}
+
 /// `POST /instances/{ref}/stop`.
 pub(super) fn stop(server: &Server, call: &Call) -> Result<Reply, Problem> {
     let haste = if call.is("kill")? { Haste::Kill } else { Haste::None };

@@ -185,6 +185,13 @@ pub(super) const ROUTES: &[Route] = &[
         &["command!", "service_type", "instance_id", "port", "project_path"],
         "Run a command in the background; over the socket alone",
     ),
+    route(
+        ("GET", "/projects"),
+        Access::Token,
+        How::In(Lane::Long, services::projects),
+        &[],
+        "The projects that name services, and which of those run",
+    ),
     read("/services", services::list, &["project_path"], "The services that a project names"),
     long(
         "/services/{name}/start",
@@ -203,6 +210,13 @@ pub(super) const ROUTES: &[Route] = &[
         instances::restart,
         &[],
         "Stop an instance and start it again, on the same port",
+    ),
+    route(
+        ("GET", "/instances/{ref}/checks"),
+        Access::Token,
+        How::In(Lane::Long, instances::checks),
+        &[],
+        "How its last liveness checks went, as its supervisor tells",
     ),
     read("/instances/{ref}/log", instances::log, &["lines"], "The last lines of its log"),
     route(

@@ -28,6 +28,12 @@ pub(super) fn list(server: &Server, call: &Call) -> Result<Reply, Problem> {
     Ok(Reply::json(&json!({ "success": true, "services": services })))
 }
 
+/// `GET /projects`.
+pub(super) fn projects(server: &Server, _: &Call) -> Result<Reply, Problem> {
+    let projects = server.host_to_look().projects(&tell)?;
+    Ok(Reply::json(&json!({ "success": true, "projects": projects })))
+}
+
 /// `POST /services/{name}/start`: in the background, answered when it is ready, or was before.
 pub(super) fn start(server: &Server, call: &Call) -> Result<Reply, Problem> {
     let (path, host) = project(server, call)?;

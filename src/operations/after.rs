@@ -135,7 +135,12 @@ impl Wait<'_> {
                 Heard::Interrupted => {
                     return Ok(Found::Interrupted(interrupts.which().exit_code()));
                 }
-                Heard::Said(ToClient::Dismissed | ToClient::Refused | ToClient::Unknown)
+                Heard::Said(
+                    ToClient::Dismissed
+                    | ToClient::Checks(_)
+                    | ToClient::Refused
+                    | ToClient::Unknown,
+                )
                 | Heard::TimedOut => {}
             }
         }

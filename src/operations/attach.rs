@@ -90,7 +90,8 @@ impl Host {
                     report(Said::Dismissed { name: name.to_string() });
                     return Ok(Joined::Over(Interrupt::Term.exit_code()));
                 }
-                Heard::Said(ToClient::Refused | ToClient::Unknown) | Heard::TimedOut => {}
+                Heard::Said(ToClient::Checks(_) | ToClient::Refused | ToClient::Unknown)
+                | Heard::TimedOut => {}
                 Heard::Interrupted => {
                     let code = interrupts.which().exit_code();
                     report(Said::Detached { name: name.to_string(), port });

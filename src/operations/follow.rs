@@ -159,7 +159,11 @@ fn is_over(line: &mut Line) -> Result<bool, Error> {
     Ok(match line.listen(None, None).map_err(failed)? {
         Heard::Said(ToClient::Outcome { .. }) | Heard::HungUp => true,
         Heard::Said(
-            ToClient::Phase(_) | ToClient::Dismissed | ToClient::Refused | ToClient::Unknown,
+            ToClient::Phase(_)
+            | ToClient::Dismissed
+            | ToClient::Checks(_)
+            | ToClient::Refused
+            | ToClient::Unknown,
         )
         | Heard::Interrupted
         | Heard::TimedOut => false,

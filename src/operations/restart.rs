@@ -6,6 +6,7 @@ use super::{
     error::Error,
     host::{Host, Tell},
     live::kill_patience,
+    serve::at_post,
     stop::wait_for_exit,
     view::{Answer, View},
     vigil::Vigil,
@@ -56,6 +57,15 @@ impl Host {
         let instance = self.find(&registry, reference)?;
         let lease = instance.lease.as_ref().expect("a reference names an instance with a lease");
         let view = self.view(&registry, instance);
+        if at_post(&instance.name, &lease.holder).is_some() {
+            return Err(Error::Usage {
+                message: format!("{} is a `styxy serve` in front of somebody", view.full_name()),
+                hint: Some(format!(
+                    "styxy stop {}, and start it again; as `styxy serve -d` it can be restarted",
+                    view.full_name()
+                )),
+            });
+        }
         if matches!(lease.holder, Holder::Reserved(_)) {
             return Err(Error::NotRunning { view: Box::new(view) });
         }
@@ -103,7 +113,7 @@ impl Host {
                     return Err(self.not_yours(restarted.view, &restarted.lock_id));
                 }
                 Heard::HungUp => return Err(killed()),
-                Heard::Said(ToClient::Dismissed | ToClient::Unknown)
+                Heard::Said(ToClient::Dismissed | ToClient::Checks(_) | ToClient::Unknown)
                 | Heard::Interrupted
                 | Heard::TimedOut => {}
             }

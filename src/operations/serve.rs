@@ -12,16 +12,19 @@ use super::{
 use crate::{
     config::{self, Places, ScopeKind},
     os::{
+        clock,
         interrupts::Interrupts,
         memory,
         process::{self, Handle},
-        secret, signals, user,
+        secret, signals, usage, user,
         wait_set::{Interest, WaitSet},
     },
     ports::Port,
-    registry::InstanceName,
+    registry::{Holder, InstanceName, ProcessIdentity},
     store::run_dir::in_directory,
 };
+use jiff::Timestamp;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::{
     fs::{self, Permissions},
     io,
@@ -102,6 +105,20 @@ pub(super) fn is_post(name: &InstanceName) -> bool {
     name.service_type.as_str() == TYPE && name.id.as_str() == ID
 }
 
+/// The process that says it serves, where that has no supervisor.
+pub(super) fn at_post(name: &InstanceName, holder: &Holder) -> Option<ProcessIdentity> {
+    match holder {
+        Holder::Reserved(held) if is_post(name) => held.process,
+        Holder::Reserved(_) | Holder::Supervisor => None,
+    }
+}
+
+/// When a process was started, as it is shown: to the second, so that every look says the same.
+pub(super) fn started_at(process: &ProcessIdentity) -> Option<String> {
+    let began = clock::utc().checked_sub(usage::age(process)).ok()?;
+    Timestamp::from_second(began.as_second()).ok().map(|began| began.to_string())
+}
+
 impl Host {
     /// Takes the post, or tells who has it.
     pub fn take_post(&self, wanted: Wanted, tell: &Tell<'_>) -> Result<Stand, Error> {
@@ -159,6 +176,15 @@ impl Host {
     pub fn call_post(&self) -> Result<UnixStream, Error> {
         UnixStream::connect(in_directory(self.store.as_fd(), SOCKET))
             .map_err(|source| system("reach the running `styxy serve`", source))
+    }
+
+    /// A handle on the process that serves, if it is that one. Anybody can reserve its name for any process;
+    /// who listens on serve.sock is a styxy, and the kernel says who that is.
+    pub(super) fn serving(&self, process: &ProcessIdentity) -> Option<Handle> {
+        let socket = self.call_post().ok()?;
+        let peer = getsockopt(&socket, PeerCredentials).ok()?;
+        let handle = Handle::open(process).ok().flatten();
+        handle.filter(|handle| handle.identity().pid == peer.pid())
     }
 
     /// The port of the instance in which this process runs as styxy's own server.

@@ -164,6 +164,11 @@ impl Services {
         self.by_name.get(name)?.description.as_deref()
     }
 
+    /// The directory of the file that names them.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(InstanceId::as_str)

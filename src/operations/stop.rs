@@ -5,6 +5,7 @@
 use super::{
     error::Error,
     host::{Host, Tell},
+    serve::at_post,
     view::{Answer, View},
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         user,
         wait_set::{Interest, WaitSet},
     },
-    registry::{Holder, LockId, ReferenceError},
+    registry::{Holder, LockId, Phase::Reserved, ProcessIdentity, ReferenceError},
     store::run_dir::Held,
     supervisor::{
         Outcome, Phase,
@@ -23,10 +24,13 @@ use crate::{
         message::{FromClient, ToClient},
     },
 };
+use nix::sys::signal::Signal;
 use std::time::Duration;
 
 /// A supervisor that has told the outcome has nothing left to do but to exit.
 const EXIT_MAX: Duration = Duration::from_secs(1);
+/// `styxy serve` has nothing to wait for: who is slower than this is halted.
+const SERVE_GRACE: Duration = Duration::from_secs(10);
 /// Who was stuck gets another KILL, and may have come free; so long is waited for that.
 const STUCK_MAX: Duration = Duration::from_secs(1);
 
@@ -68,6 +72,8 @@ struct Target {
     view: View,
     lock_id: LockId,
     reserved: bool,
+    /// The process that serves the HTTP API, if it is that one.
+    serving: Option<ProcessIdentity>,
     /// The files of a dead supervisor, taken over.
     dead: Option<Held>,
 }
@@ -86,6 +92,8 @@ enum Stage {
     Asked { line: Line, supervisor: Option<Handle> },
     /// It is dead, and what it left is to be ended.
     Dead(Held),
+    /// It is `styxy serve` itself, which has no supervisor.
+    Serving(Handle),
     /// Its supervisor ends just now, or somebody ends what a dead one left.
     Ending,
 }
@@ -100,8 +108,7 @@ impl Host {
     /// Stops everything that runs, standbys first, and all at the same time. One that cannot be stopped keeps
     /// none of the others from being so.
     pub fn stop_all(&self, haste: Haste, tell: &Tell<'_>) -> Result<Vec<Answer>, Error> {
-        let running =
-            self.list(tell)?.instances.into_iter().filter(|view| view.supervisor_pid.is_some());
+        let running = self.living_views(tell)?.into_iter().filter(|view| view.phase != Reserved);
         let running: Vec<View> = running.collect();
         for view in &running {
             if let Ok(lock_id) = view.lock_id.parse()
@@ -153,6 +160,7 @@ impl Host {
                 view: self.view(registry, instance),
                 lock_id: lease.lock_id.clone(),
                 reserved: matches!(lease.holder, Holder::Reserved(_)),
+                serving: at_post(&instance.name, &lease.holder),
                 dead: None,
             };
             match world.life(instance) {
@@ -167,7 +175,13 @@ impl Host {
                 }
             }
         })?;
-        let Target { view, lock_id, reserved, dead } = target;
+        let Target { view, lock_id, reserved, serving, dead } = target;
+        if let Some(handle) = serving.and_then(|process| self.serving(&process)) {
+            let signal = if haste == Haste::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
+            let failed = |source| Error::System { deed: "stop `styxy serve`", source };
+            handle.signal(signal).map_err(failed)?;
+            return Ok(Stopping { view, lock_id, haste, stage: Stage::Serving(handle) });
+        }
         if reserved {
             return Err(Error::NotRunning { view: Box::new(view) });
         }
@@ -204,6 +218,16 @@ impl Host {
             Stage::Dead(held) => {
                 self.end_leftovers_within(held, haste.grace(), tell)?;
                 let message = format!("stopped what {} had left", view.full_name());
+                Ok(view.answer(message))
+            }
+            Stage::Serving(handle) => {
+                if !has_ended_within(&handle, haste.grace().unwrap_or(SERVE_GRACE))? {
+                    let failed = |source| Error::System { deed: "kill `styxy serve`", source };
+                    handle.signal(Signal::SIGKILL).map_err(failed)?;
+                    has_ended_within(&handle, EXIT_MAX)?;
+                }
+                let message =
+                    format!("{} stopped, port {} is free again", view.full_name(), view.port);
                 Ok(view.answer(message))
             }
             Stage::Ending => {
@@ -262,10 +286,20 @@ fn hear_end(line: &mut Line) -> Result<Heeded, Error> {
             Heard::TimedOut => return Ok(Heeded::Stuck(stuck)),
             Heard::Said(ToClient::Refused) => return Ok(Heeded::Refused),
             Heard::HungUp => return Ok(Heeded::Killed),
-            Heard::Said(ToClient::Phase(_) | ToClient::Dismissed | ToClient::Unknown)
+            Heard::Said(
+                ToClient::Phase(_) | ToClient::Dismissed | ToClient::Checks(_) | ToClient::Unknown,
+            )
             | Heard::Interrupted => {}
         }
     }
+}
+
+/// Waits for the end of a process that was asked for it.
+fn has_ended_within(process: &Handle, grace: Duration) -> Result<bool, Error> {
+    let mut set = WaitSet::new();
+    set.add((), process, Interest::Readable);
+    let failed = |source| Error::System { deed: "wait for the end of `styxy serve`", source };
+    Ok(set.wait(Some(clock::now() + grace)).map_err(failed)?.count() > 0)
 }
 
 /// The supervisor is gone too when `stop` returns.

@@ -4,7 +4,11 @@
 
 pub use super::container::ContainerView;
 
-use super::{container, host::Host, serve::is_post};
+use super::{
+    container,
+    host::Host,
+    serve::{at_post, started_at},
+};
 use crate::{
     config::{Behavior, TypeOrigin},
     decision::identity,
@@ -197,11 +201,10 @@ impl Host {
             Holder::Supervisor => self.store.run().read(&lease.lock_id),
             Holder::Reserved(_) => None,
         };
+        let serving = at_post(&instance.name, &lease.holder);
         let phase = match (&lease.holder, &record) {
             // It takes its lease, and listens before it tells anybody where.
-            (Holder::Reserved(held), _) if is_post(&instance.name) && held.process.is_some() => {
-                Phase::Ready
-            }
+            (Holder::Reserved(_), _) if serving.is_some() => Phase::Ready,
             (Holder::Reserved(_), _) => Phase::Reserved,
             (Holder::Supervisor, Some(record)) => record.vitals.phase,
             (Holder::Supervisor, None) => Phase::Starting,
@@ -218,7 +221,10 @@ impl Host {
             pid: pid(lease, record.as_ref()),
             supervisor_pid: record.as_ref().map(|record| record.details.supervisor.pid),
             restarts: record.as_ref().map_or(0, |record| record.vitals.restarts),
-            started_at: record.as_ref().map(|record| record.details.started_at.clone()),
+            started_at: match &serving {
+                Some(process) => started_at(process),
+                None => record.as_ref().map(|record| record.details.started_at.clone()),
+            },
             ready_at: record.as_ref().and_then(ready_at),
             command: record.as_ref().map(|record| record.details.command.clone()),
             cwd: record.as_ref().map(|record| record.details.cwd.clone()),

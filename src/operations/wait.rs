@@ -251,7 +251,12 @@ impl Visit<'_> {
                         return Err(Error::SupervisorKilled { name: self.view.full_name() });
                     }
                 },
-                Heard::Said(ToClient::Dismissed | ToClient::Refused | ToClient::Unknown)
+                Heard::Said(
+                    ToClient::Dismissed
+                    | ToClient::Checks(_)
+                    | ToClient::Refused
+                    | ToClient::Unknown,
+                )
                 | Heard::Interrupted
                 | Heard::TimedOut => {}
             }

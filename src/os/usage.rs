@@ -75,6 +75,12 @@ impl Usage {
     }
 }
 
+/// How long a process has lived.
+pub fn age(process: &ProcessIdentity) -> Duration {
+    let second = constant(SysconfVar::CLK_TCK, TICKS_DEFAULT);
+    clock::since_boot().saturating_sub(ticks(process.start, second))
+}
+
 /// The resident memory of this process, in bytes.
 pub fn memory_of_self() -> u64 {
     let own = process::read_stat(nix::unistd::getpid().as_raw());

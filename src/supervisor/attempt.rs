@@ -54,7 +54,7 @@ enum Pace {
     /// The next one begins then.
     DueAt(Instant),
     /// One is under way, and is given up then.
-    UnderWay { until: Instant },
+    UnderWay { since: Instant, until: Instant },
 }
 
 /// What is due.
@@ -98,7 +98,7 @@ impl Attempt {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let check = match self.pace {
             Pace::Never => None,
-            Pace::DueAt(at) | Pace::UnderWay { until: at } => Some(at),
+            Pace::DueAt(at) | Pace::UnderWay { until: at, .. } => Some(at),
         };
         [check, self.late_at].into_iter().flatten().min()
     }
@@ -106,7 +106,7 @@ impl Attempt {
     /// What is due by then, one thing at a time.
     pub(super) fn due(&self, now: Instant) -> Option<Due> {
         match self.pace {
-            Pace::UnderWay { until } if until <= now => Some(Due::GiveUpCheck),
+            Pace::UnderWay { until, .. } if until <= now => Some(Due::GiveUpCheck),
             _ if self.late_at.is_some_and(|at| at <= now) => Some(Due::Late),
             Pace::DueAt(at) if at <= now => Some(Due::Check),
             Pace::Never | Pace::DueAt(_) | Pace::UnderWay { .. } => None,
@@ -117,7 +117,7 @@ impl Attempt {
     pub(super) fn begin_check(&mut self, policy: &Policy, now: Instant) {
         let liveness = policy.liveness.filter(|_| self.ready_since.is_some());
         let timeout = liveness.map_or(policy.probe_timeout, |rules| rules.timeout);
-        self.pace = Pace::UnderWay { until: now + timeout };
+        self.pace = Pace::UnderWay { since: now, until: now + timeout };
     }
 
     /// The check has ended, or it is ready now: when the next one is due.
@@ -156,6 +156,14 @@ impl Attempt {
     /// Whether a check is under way.
     pub(super) fn is_checking(&self) -> bool {
         matches!(self.pace, Pace::UnderWay { .. })
+    }
+
+    /// How long the check under way has taken.
+    pub(super) fn checking_for(&self, now: Instant) -> Duration {
+        match self.pace {
+            Pace::UnderWay { since, .. } => now.saturating_duration_since(since),
+            Pace::Never | Pace::DueAt(_) => Duration::ZERO,
+        }
     }
 
     /// Whether it may still get ready in time.

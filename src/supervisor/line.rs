@@ -130,6 +130,15 @@ impl Callers {
         self.tell_all(&ToClient::Outcome { outcome, exit_code });
     }
 
+    /// Says it to the one that has just called, and to nobody else.
+    pub fn tell(&mut self, call: Call, message: &ToClient) {
+        let Call::From(number) = call else { return };
+        let line = write(message);
+        let caller = self.callers.iter_mut().find(|caller| caller.number == number);
+        caller.into_iter().for_each(|caller| caller.tell(&line));
+        self.callers.retain(|caller| !caller.is_gone);
+    }
+
     /// How many are attached, and how many wait to take its place.
     pub fn counts(&self) -> (usize, usize) {
         let count = |role: Role| self.callers.iter().filter(|caller| caller.role == role).count();
@@ -177,6 +186,7 @@ impl Callers {
                     caller.tell(&write(&ToClient::Phase(standing.clone())));
                 }
                 FromClient::Unknown => {}
+                FromClient::Checks => wanted.push(asked),
                 FromClient::Stop { .. } | FromClient::Restart | FromClient::Dismiss
                     if !caller.may_command =>
                 {

@@ -6,6 +6,7 @@
 use super::{
     action::{Action, Check, Progress},
     attempt::{Attempt, Due, Ending},
+    checks::Checks,
     event::{End, Event, Signal, Who},
     liveness::Change,
     outcome::{Lesson, Outcome},
@@ -49,6 +50,8 @@ pub struct Machine {
     ready_by: Option<Instant>,
     /// That it is late for the first time has been said.
     said_late: bool,
+    /// Its last liveness checks, of all starts.
+    pub(super) checks: Checks,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl Machine {
             first_ready_after: None,
             ready_by,
             said_late: false,
+            checks: Checks::default(),
         };
         (machine, vec![Action::Start])
     }
@@ -273,12 +277,13 @@ impl Machine {
     }
 
     fn checked(&mut self, mut attempt: Attempt, finding: Finding, turn: &mut Turn) -> State {
+        let (took, passed) = (attempt.checking_for(turn.now), finding == Finding::Passed);
         attempt.plan_check(&self.policy, turn.now);
-        let passed = finding == Finding::Passed;
         if attempt.ready_since.is_none() {
             attempt.stranger = finding == Finding::Stranger;
             return if passed { self.ready(attempt, turn) } else { State::Running(attempt) };
         }
+        self.checks.note(passed, took, turn.now);
         let age = turn.now - attempt.began;
         match self.policy.liveness.and_then(|rules| attempt.health.note(passed, rules, age)) {
             None => {}

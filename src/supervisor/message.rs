@@ -3,11 +3,14 @@
 //! Pure. One JSON object a line. Words are added and never changed: who does not know a word or a field
 //! passes over it, so that two versions of styxy understand each other. The socket itself is `line`'s.
 
-use super::{machine::Phase, outcome::Outcome};
+use super::{checks::Checked, machine::Phase, outcome::Outcome};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The longest line: the longest message, the outcome of a stuck tree, is far below.
 pub const LINE_LENGTH_MAX: usize = 4096;
+
+/// Why a check failed is told in so many characters at most.
+pub const WHY_MAX: usize = 100;
 
 /// What a supervisor says to those who are connected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,8 @@ pub enum ToClient {
     },
     /// To a standby: the queue is dissolved, do not start.
     Dismissed,
+    /// To who asked how its checks went.
+    Checks(Fare),
     /// To who asked for something that only the owner or root may ask for.
     Refused,
     /// What a newer styxy says.
@@ -57,6 +62,18 @@ pub struct Standing {
     pub standbys: usize,
 }
 
+/// How an instance fares, as its liveness checks say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fare {
+    /// How often it is checked; `None`: never.
+    pub every_ms: Option<u64>,
+    /// Why the last one failed, if it did.
+    pub why: Option<String>,
+    /// The last ones, the oldest first.
+    pub checks: Vec<Checked>,
+}
+
 /// What those who are connected say to a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -76,6 +93,8 @@ pub enum FromClient {
     },
     /// Stop the instance and start it again. Only the owner or root may.
     Restart,
+    /// Tell me how your liveness checks went.
+    Checks,
     /// Send all standbys away. Only the owner or root may.
     Dismiss,
     /// What a newer styxy asks.
@@ -120,7 +139,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::checks::CHECKS_MAX, *};
     use proptest::prelude::*;
 
     fn standing() -> Standing {
@@ -145,6 +164,14 @@ mod tests {
             ToClient::Outcome { exit_code: stuck.exit_code(), outcome: stuck },
             ToClient::Dismissed,
             ToClient::Refused,
+            ToClient::Checks(Fare {
+                every_ms: Some(u64::MAX),
+                why: Some("\u{1}".repeat(WHY_MAX)),
+                checks: vec![
+                    Checked { ago_ms: u64::MAX, took_us: u64::MAX / 1000, passed: false };
+                    CHECKS_MAX
+                ],
+            }),
         ] {
             let line = write(&message);
             assert!(line.len() <= LINE_LENGTH_MAX);
@@ -165,6 +192,15 @@ mod tests {
             (write(&ToClient::Phase(standing())), phase),
             (write(&outcome), r#"{"say":"outcome","reason":"ended","code":3,"exitCode":3}"#),
             (write(&FromClient::Attach), r#"{"ask":"attach"}"#),
+            (write(&FromClient::Checks), r#"{"ask":"checks"}"#),
+            (
+                write(&ToClient::Checks(Fare {
+                    every_ms: Some(10_000),
+                    why: None,
+                    checks: vec![Checked { ago_ms: 5, took_us: 7, passed: true }],
+                })),
+                r#"{"say":"checks","everyMs":10000,"why":null,"checks":[{"agoMs":5,"tookUs":7,"passed":true}]}"#,
+            ),
             (
                 write(&FromClient::Stop { kill: true, timeout_ms: None }),
                 r#"{"ask":"stop","kill":true}"#,

@@ -4,6 +4,7 @@
 
 mod action;
 mod attempt;
+pub mod checks;
 pub mod driver;
 mod event;
 pub mod line;

@@ -41,10 +41,36 @@ fn every_page_and_every_action_works_in_a_browser() {
 }
 
 #[test]
+fn how_checks_went_is_shown_and_nobody_is_asked_in_vain() {
+    let sandbox = Sandbox::new();
+    let (status, ill) = (sandbox.file("status"), sandbox.file("status.ill"));
+    fs::write(&status, "200").expect("our own project");
+    fs::write(&ill, "500").expect("our own project");
+    let often = "--ready http:/ --health-interval 20ms --health-retries 2";
+    sandbox.run(&format!("run -d -t web -i well {often} -- child status=status serve")).code(0);
+    sandbox.run("run -d -t web -i unchecked -- child serve").code(0);
+    let served = served(&sandbox);
+    let told = json!({ "status": status, "shots": "instance-unhealthy" });
+    browse(&served.url, "health", &told.to_string());
+    sandbox.run("stop --all").code(0);
+}
+
+#[test]
+fn what_a_project_names_is_started_from_the_page() {
+    let sandbox = Sandbox::new();
+    let services = "[services.front]\ntype = 'web'\ncommand = 'child serve'\n\
+                    [services.broken]\ntype = 'web'\ncommand = 'child exit=3'\n";
+    fs::write(sandbox.file("styxy.toml"), services).expect("our project");
+    let served = served(&sandbox);
+    browse(&served.url, "start", "");
+    sandbox.run("stop --all").code(0);
+}
+
+#[test]
 fn a_lease_of_a_terminal_appears_by_itself() {
     let sandbox = Sandbox::new();
     let served = served(&sandbox);
-    let command = sandbox.styxy("allocate -t web -i from-a-terminal");
+    let command = sandbox.styxy("allocate -t web -i");
     let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
     let told = json!({
         "program": text(command.get_program()),
@@ -76,7 +102,7 @@ fn a_thousand_leases_are_shown() {
         let body = json!({ "service_type": "many", "service_name": format!("n{number}") });
         assert_eq!(served.ask("POST /allocate", &body).status, 200);
     }
-    browse(&served.url, "thousand", "");
+    browse(&served.url, "thousand", &served.token);
 }
 
 /// The contrasts that the design promises, computed from the tokens themselves.

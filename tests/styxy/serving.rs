@@ -1,9 +1,9 @@
 //! `styxy serve` among others: a real Prometheus, changes by file notification alone, services by their names.
 
 use crate::patience::{LIMIT, until, until_true};
-use crate::processes;
+use crate::processes::{self, is_alive};
 use crate::sandbox::{Sandbox, ask};
-use crate::serve::{Served, served, written};
+use crate::serve::{Served, send, served, written};
 use nix::libc;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -165,4 +165,52 @@ fn its_lease_is_shown_as_running_and_stays_its_own() {
     served.running.signal(Signal::SIGTERM);
     served.running.wait().code(143);
     until_true("the end of its lease", || sandbox.instance("coordination", "styxy").is_none());
+}
+
+#[test]
+fn in_front_of_somebody_it_is_listed_and_stopped_like_any_instance() {
+    let sandbox = Sandbox::new();
+    let served = served(&sandbox);
+    let own = sandbox.instance("coordination", "styxy").expect("its own lease");
+    let started = own["startedAt"].as_str().expect("a time");
+    assert!(started.starts_with("20") && started.ends_with('Z'), "{started}");
+    let refused = sandbox.run("restart coordination/styxy");
+    refused.failed().said(&["in front of somebody", "styxy stop coordination/styxy"]);
+    assert_eq!(send(served.port, "GET /health", &["Host: localhost"], "").status, 200);
+
+    let stopped = sandbox.json("stop coordination/styxy");
+    assert_eq!(stopped["port"], served.port);
+    served.running.wait().code(143);
+    assert_eq!(sandbox.instance("coordination", "styxy"), None);
+
+    // Who only took its name for some process is no reason to signal that one.
+    let (_other, ready) = sandbox.serve("run -t web -i other -- child serve");
+    let name = "-t coordination -i styxy --scope machine";
+    sandbox.run(&format!("allocate {name} --pid {}", ready.pid)).code(0);
+    sandbox.run("stop coordination/styxy").code(75).said(&["no process of styxy's"]);
+    assert!(is_alive(ready.pid));
+}
+
+#[test]
+fn what_a_detached_server_has_started_outlives_it() {
+    let sandbox = Sandbox::new();
+    let services = "[services.front]\ntype = 'web'\ncommand = 'child serve'\n";
+    fs::write(sandbox.file("styxy.toml"), services).expect("our project");
+    let port = sandbox.port(250);
+    sandbox.json(&format!("serve --detach --port {port}"));
+    sandbox.wait_until_ready("coordination", "styxy");
+    let token = fs::read_to_string(sandbox.state().join("auth.token")).expect("a token");
+    let (host, token) = (format!("Host: localhost:{port}"), format!("X-API-Key: {}", token.trim()));
+    let headers = [host.as_str(), token.as_str(), "Content-Type: application/json"];
+    let body = json!({ "project_path": sandbox.project() }).to_string();
+    let started = send(port, "POST /services/front/start", &headers, &body);
+    assert_eq!(started.status, 200, "{}", started.body);
+    let front = sandbox.wait_until_ready("web", "front");
+
+    sandbox.run("stop coordination/styxy").code(0);
+    let left = sandbox.wait_until_ready("web", "front");
+    assert_eq!((&left["pid"], &left["lockId"]), (&front["pid"], &front["lockId"]));
+    assert_eq!(left["restarts"], 0);
+    sandbox.run("stop web/front").code(0);
+    assert_eq!(sandbox.instances(), Vec::<serde_json::Value>::new());
 }

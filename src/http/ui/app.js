@@ -96,7 +96,8 @@ function openDrawer(lockId) {
   aside.hidden = false;
   document.body.classList.add("with-drawer");
   (aside.querySelector(".primary") ?? aside.querySelector("button"))?.focus({ preventScroll: true });
-  for (const row of document.querySelectorAll("[data-lock]")) row.classList.toggle("chosen", row.dataset.lock === lockId);
+  world.chosen = lockId;
+  changed("chosen");
 }
 
 function closeDrawer() {
@@ -106,7 +107,8 @@ function closeDrawer() {
   aside.hidden = true;
   put(aside);
   document.body.classList.remove("with-drawer");
-  for (const row of document.querySelectorAll(".chosen")) row.classList.remove("chosen");
+  world.chosen = null;
+  changed("chosen");
   before?.focus?.({ preventScroll: true });
 }
 
@@ -182,8 +184,8 @@ async function begin() {
   search.addEventListener("input", () => { if (main.dataset.page !== "" && main.dataset.page !== "r") location.hash = "#/"; changed("find"); });
   search.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
-    const row = document.querySelector(".instances .rows .row[data-lock]");
-    if (row) { location.hash = `#/i/${encodeURIComponent(row.dataset.lock)}`; search.blur(); }
+    const found = current?.node.first?.();
+    if (found) { location.hash = `#/i/${encodeURIComponent(found.lockId)}`; search.blur(); }
   });
   addEventListener("hashchange", route);
   addEventListener("keydown", keys);

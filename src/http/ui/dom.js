@@ -38,13 +38,16 @@ export function put(node, ...children) {
 
 const measure = document.createElement("canvas").getContext("2d");
 const widths = new Map();
+let family = null;
 
 /** How wide a text is, in px. */
 export function widthOf(text, size) {
   const key = `${size}:${text}`;
   let width = widths.get(key);
   if (width === undefined) {
-    measure.font = `${size}px ${getComputedStyle(document.documentElement).getPropertyValue("--font")}`;
+    // Asked once: each question would have the page's styles computed again.
+    family ??= getComputedStyle(document.documentElement).getPropertyValue("--font");
+    measure.font = `${size}px ${family}`;
     width = measure.measureText(text).width;
     if (widths.size > 5000) widths.clear();
     widths.set(key, width);

@@ -2,8 +2,10 @@
 
 import { age, bytes, clock, commandLine, copyButton, el, exact, fullName, many, nameOf, put, visible } from "./dom.js";
 import { follow } from "./api.js";
+import { health } from "./health.js";
 import { TONES, WORDS, glyph, inTrouble } from "./phases.js";
 import { reasonOf } from "./overview.js";
+import { serviceOf, startButton } from "./services.js";
 import { restart, sorted, stop, watch, world } from "./world.js";
 
 const LINES_MAX = 2000;
@@ -18,8 +20,11 @@ export function drawer(lockId, close) {
   const strip = el("div.strip");
   const facts = el("dl.facts");
   const log = logView(lockId, abort.signal);
-  const node = el("div.drawer-body", {}, head, question, reason, el("section", {}, el("div.head", {}, el("h3", {}, "Phases"), el("span.dim.since")), strip), el("section", {}, facts), log);
+  let why = null;
+  const checks = health(lockId, abort.signal, (told) => { if (told !== why) { why = told; draw(); } });
+  const node = el("div.drawer-body", {}, head, question, reason, el("section", {}, el("div.head", {}, el("h3", {}, "Phases"), el("span.dim.since")), strip), checks, el("section", {}, facts), log);
   let gone = false;
+  let last = null;
   const step = (by) => {
     const all = sorted();
     const at = all.findIndex((view) => view.lockId === lockId);
@@ -87,14 +92,28 @@ export function drawer(lockId, close) {
     ];
     put(facts, rows.map(([term, fact]) => [el("dt", {}, term), el("dd", {}, fact)]));
   }
+  /** It has ended: who knows how starts it again here, else there is the command. */
+  function drawGone() {
+    drawHead(null);
+    checks.hidden = true;
+    const found = last && serviceOf(last);
+    const failure = el("span.bad");
+    put(reason, el("p", {}, "It has ended; its port is free again."),
+      found ? [startButton(found.project, found.service, failure, "button.primary", (started) => { if (!abort.signal.aborted) location.hash = `#/i/${encodeURIComponent(started.lockId)}`; }), failure]
+        : last?.command ? [el("p.dim", {}, "Not named in the configuration; start it in a terminal:"), copyButton(`styxy run -t ${last.type} -i ${last.id} -- ${commandLine(last.command)}`, "Copy command")] : null);
+    reason.hidden = false;
+    reason.className = "reason-box ended";
+  }
   function draw() {
     const view = world.instances.get(lockId);
-    if (!view) { if (!gone) { gone = true; drawHead(null); put(reason, el("p", {}, "It has ended; its port is free again.")); reason.hidden = false; reason.className = "reason-box"; } return; }
+    if (!view) { if (!gone) { gone = true; drawGone(); } return; }
+    last = view;
+    if (gone) { gone = false; draw.state = ""; }
     const state = `${view.phase}${view.port}${view.lockId}${view.restarts}`;
     if (draw.state !== state) { draw.state = state; drawHead(view); }
     reason.hidden = !inTrouble(view);
     reason.className = `reason-box wash-${view.phase === "backoff" ? "backoff" : "unhealthy"}`;
-    put(reason, glyph(view.phase), el("b", {}, WORDS[view.phase]), el("span", {}, `${reasonOf(view)}.`));
+    put(reason, glyph(view.phase), el("b", {}, WORDS[view.phase]), el("span", {}, `${reasonOf(view)}.${why ? ` ${visible(why[0].toUpperCase() + why.slice(1))}.` : ""}`));
     drawStrip(view);
     drawFacts(view);
   }

@@ -84,7 +84,11 @@ export function lines(open) {
     const ports = byPort();
     const foreign = new Map(world.listeners.map((listener) => [listener.port, listener]));
     const width = rows[0]?.drawing.clientWidth ?? 0;
-    if (width) for (const row of rows) drawLine(row, rows, ports, foreign, width, SPANS[zoom]);
+    if (!width) return;
+    // All is measured before anything is drawn: the page is laid out once.
+    const heights = rows.map((row) => row.drawing.clientHeight || 22);
+    const scale = rem() / 16;
+    rows.forEach((row, at) => drawLine(row, rows, ports, foreign, { width, height: heights[at], scale, span: SPANS[zoom] }));
   }
 
   body.addEventListener("pointermove", (event) => {
@@ -105,11 +109,11 @@ export function lines(open) {
     const stops = rows.flatMap((row, line) => row.hits.filter((hit) => hit.view || hit.listener).map((hit) => ({ ...hit, line, row })));
     const move = (next) => {
       selected = Math.max(0, Math.min(stops.length - 1, next));
-      body.querySelectorAll(".here").forEach((mark) => mark.remove());
+      body.querySelectorAll(".at").forEach((mark) => mark.remove());
       const stop = stops[selected];
       if (!stop) return;
       const height = stop.row.drawing.clientHeight;
-      stop.row.drawing.append(svg("rect.here", { x: stop.x - 3, y: 1, width: stop.w + 6, height: height - 2, rx: 4 }));
+      stop.row.drawing.append(svg("rect.here.at", { x: stop.x - 3, y: 1, width: stop.w + 6, height: height - 2, rx: 4 }));
       stop.row.row.scrollIntoView({ block: "nearest" });
       changedFocus(stop);
     };
@@ -126,7 +130,7 @@ export function lines(open) {
   const changedFocus = (stop) => { said.textContent = spoken(stop); };
   const unwatch = watch((what) => {
     if (what.has("types") || what.has("listeners")) build();
-    else if (what.has("instances")) drawAll();
+    else if (what.has("instances") || what.has("chosen")) drawAll();
   });
   const size = new ResizeObserver(() => { drawRuler(); drawAll(); });
   size.observe(body);
@@ -140,11 +144,9 @@ const programOf = (listener) => (listener.listener?.command ?? "").split(/[\s/]+
 function basename(listener) { return (listener.listener?.command ?? "").split(" ")[0].split("/").pop(); }
 export const foreignName = (listener) => basename(listener) || "another user’s program";
 
-function drawLine(row, rows, ports, foreign, width, span) {
-  const height = row.drawing.clientHeight || 22;
+function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
   const step = width / span;
   const x = (port) => (port - row.base) * step;
-  const scale = rem() / 16;
   const present = [];
   for (let port = row.base; port < row.base + span; port++) {
     const view = ports.get(port);
@@ -152,7 +154,7 @@ function drawLine(row, rows, ports, foreign, width, span) {
     if (view && (own || row.base === homeOf(view, rows, row, port))) present.push({ port, view });
     else if (own && foreign.has(port)) present.push({ port, listener: foreign.get(port) });
   }
-  const state = `${width}:${height}:${present.map((one) => `${one.port}${one.view?.phase ?? "f"}${one.view?.lockId ?? ""}`).join()}`;
+  const state = `${width}:${height}:${present.map((one) => `${one.port}${one.view?.phase ?? "f"}${one.view ? shortName(one.view) : ""}${one.view?.lockId ?? ""}${one.view && one.view.lockId === world.chosen ? "!" : ""}`).join()}`;
   if (row.drawn === state) return;
   const before = new Set(row.drawn ? row.hits.map((hit) => hit.view?.lockId) : present.map((one) => one.view?.lockId));
   row.drawn = state;
@@ -174,13 +176,15 @@ function drawLine(row, rows, ports, foreign, width, span) {
     const mark = shape(one.view?.phase ?? "foreign", at, 4 * scale, w, height - 8 * scale);
     if (one.view && !before.has(one.view.lockId)) mark.classList.add("new");
     parts.push(mark);
+    if (one.view && one.view.lockId === world.chosen) parts.push(svg("rect.here", { x: at - 2.5, y: 1, width: w + 5, height: height - 2, rx: 4 }));
     row.hits.push({ ...one, x: at, w });
   }
   parts.push(...labels(row, present, x, step, width, height, scale));
   for (const guest of row.guests) if (!leases.length) parts.push(svg("text.label", { x: x(row.from) + 8, y: height / 2 + 4 * scale }, `${guest.from === guest.to ? guest.from : `${guest.from}–${guest.to}`} ${guest.base < row.base ? "↑ on the line above" : "↓ on the line below"}`));
   put(row.drawing, parts);
   row.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const inUse = row.type.ranges.flatMap(([a, b]) => [...ports.keys()].filter((port) => port >= a && port <= b)).length;
+  let inUse = 0;
+  for (const port of ports.keys()) if (row.type.ranges.some(([a, b]) => port >= a && port <= b)) inUse += 1;
   const size = row.type.leased + row.type.free;
   put(row.use, row.isFirst ? [el("b", {}, inUse), `/${size}`] : "");
   row.row.classList.toggle("still", inUse === 0);
@@ -225,9 +229,18 @@ function labels(row, present, x, step, width, height, scale) {
 }
 
 function fitting(names, room, size) {
-  for (let kept = names.length; kept > 0; kept--) {
-    const text = names.slice(0, kept).join(" · ") + (kept < names.length ? ` +${names.length - kept}` : "");
-    if (widthOf(text, size) <= room) return text;
+  // Names are measured one by one, and once: a run of a hundred has a hundred possible ends.
+  const between = widthOf(" · ", size);
+  const ends = [];
+  let end = 0;
+  for (const name of names) {
+    end += (ends.length ? between : 0) + widthOf(name, size);
+    if (end > room) break;
+    ends.push(end);
+  }
+  for (let kept = ends.length; kept > 0; kept--) {
+    const more = kept < names.length ? ` +${names.length - kept}` : "";
+    if (ends[kept - 1] + (more && widthOf(more, size)) <= room) return names.slice(0, kept).join(" · ") + more;
   }
   return null;
 }

@@ -1,12 +1,15 @@
 // The overview: the river, the map of ranges, and the list of instances.
 
-import { age, bytes, copyButton, el, fullName, many, nameOf, put, spokenAge, visible, commandLine } from "./dom.js";
+import { age, bytes, commandLine, copyButton, el, exact, fullName, many, nameOf, put, rem, shortName, spokenAge, visible } from "./dom.js";
 import { WORDS, glyph, inTrouble, isChanging, legend } from "./phases.js";
 import { berths, lines } from "./lines.js";
-import { sorted, watch, world } from "./world.js";
+import { notRunning } from "./services.js";
+import { changed, sorted, watch, world } from "./world.js";
 
 /** Rows don't change places within this time after a change, nor under the pointer. */
 const SETTLED = 2000;
+/** So many rows are there even if they cannot be seen. */
+const ALWAYS = 20;
 
 export function overview(open, range, find) {
   const map = range ? berths(range, open) : lines(open);
@@ -17,26 +20,33 @@ export function overview(open, range, find) {
   const still = el("section.still-water", { hidden: true }, el("h2", {}, "Still water."),
     el("p", {}, "No instance runs on this machine. Put this before any server command, and it appears here by itself:"),
     el("p.mono.command", {}, "styxy run -- npm run dev ", copyButton("styxy run -- ")));
-  list.append(still);
+  const services = notRunning();
+  list.append(still, services);
   const show = () => { still.hidden = world.instances.size > 0 || !world.loaded; };
   const unwatch = watch((what) => { if (what.has("instances")) show(); });
   show();
-  node.leave = () => { map.leave?.(); list.leave(); unwatch(); };
+  node.leave = () => { map.leave?.(); list.leave(); services.leave(); unwatch(); };
+  node.first = list.first;
   node.go = (port) => map.go?.(port);
   return node;
 }
 
+/** The list. Only the rows that can be seen are there, so that a thousand cost no more than forty. */
 function instances(open, find) {
   const body = el("div.rows", { role: "rowgroup" });
   const filters = el("div.segments", { role: "group", "aria-label": "Which instances" });
   const nothing = el("p.note", { hidden: true });
+  const table = el("div.table", { role: "table", "aria-label": "Instances" }, el("div.row.heads", { role: "row", "aria-rowindex": 1 },
+    [["Name", "name"], ["Command", "wide"], ["Project", "wide"], ["Port", "num"], ["Age", "num"], ["CPU %", "num.more"], ["Memory", "num.more"], ["↻", "num.more"]].map(([head, kind]) => el(`span.${kind}`, { role: "columnheader", title: head === "↻" ? "Restarts" : null }, head))), body);
   let which = "all";
   let inside = false;
   let touched = 0;
+  let later = 0;
+  let order = [];
+  let tops = [];
+  let lookAgain = 0;
   const rows = new Map();
-  const node = el("section.instances", { "aria-label": "Instances" }, el("div.head", {}, el("h2", {}, "Instances"), filters),
-    el("div.table", { role: "table", "aria-label": "Instances" }, el("div.row.heads", { role: "row" },
-      [["Name", "name"], ["Command", "wide"], ["Project", "wide"], ["Port", "num"], ["Age", "num"], ["CPU %", "num.more"], ["Memory", "num.more"], ["↻", "num.more"]].map(([head, kind]) => el(`span.${kind}`, { role: "columnheader", title: head === "↻" ? "Restarts" : null }, head))), body), nothing);
+  const node = el("section.instances", { "aria-label": "Instances" }, el("div.head", {}, el("h2", {}, "Instances"), filters), table, nothing);
 
   function wanted(view) {
     if (which === "trouble" && !inTrouble(view)) return false;
@@ -45,48 +55,98 @@ function instances(open, find) {
     return !text || [fullName(view), String(view.port), view.lockId, commandLine(view.command)].some((field) => field.toLowerCase().includes(text));
   }
 
-  function drawFilters(all) {
-    const counts = [["all", "All", all.length], ["trouble", "Trouble", all.filter(inTrouble).length], ["changing", "Changing", all.filter(isChanging).length]];
-    put(filters, counts.map(([key, label, number]) => el("button", { type: "button", "aria-pressed": String(which === key), onclick: () => { which = key; draw(true); } }, `${label} ${number}`)));
-  }
+  const segments = [["all", "All"], ["trouble", "Trouble"], ["changing", "Changing"]].map(([key, label]) => {
+    const button = el("button", { type: "button", onclick: () => { which = key; draw(true); } });
+    filters.append(button);
+    return (number) => { tell(button, `${label} ${number}`); button.setAttribute("aria-pressed", String(which === key)); };
+  });
+
+  /** Nobody's row moves away under a pointer or a finger on a key. */
+  const mayMove = () => !inside && !body.contains(document.activeElement) && Date.now() - touched > SETTLED;
 
   function draw(now) {
     const all = sorted();
-    drawFilters(all);
+    [all.length, all.filter(inTrouble).length, all.filter(isChanging).length].forEach((number, at) => segments[at](number));
     const shown = all.filter(wanted);
     const text = find();
     nothing.hidden = shown.length > 0 || all.length === 0;
-    put(nothing, text ? `No instance matches “${visible(text)}”. ` : which === "trouble" ? "Nobody is in trouble." : "Nothing changes at the moment.");
-    const keep = new Set(shown.map((view) => view.lockId));
-    for (const [lockId, row] of rows) if (!keep.has(lockId)) { row.node.remove(); rows.delete(lockId); }
-    for (const view of shown) {
-      let row = rows.get(view.lockId);
-      if (!row) { row = makeRow(view, open); rows.set(view.lockId, row); body.append(row.node); }
-      row.show(view);
+    put(nothing, text ? [`No instance matches “${visible(text)}”. `, el("button.plain", { type: "button", onclick: () => { const box = document.getElementById("find"); box.value = ""; changed("find"); } }, "Clear the filter")] : which === "trouble" ? "Nobody is in trouble." : "Nothing changes at the moment.");
+    if (now || touched === 0 || mayMove()) order = shown;
+    else {
+      const left = new Map(shown.map((view) => [view.lockId, view]));
+      const stay = order.filter((view) => left.has(view.lockId)).map((view) => left.get(view.lockId));
+      stay.forEach((view) => left.delete(view.lockId));
+      order = [...stay, ...left.values()];
+      clearTimeout(later);
+      later = setTimeout(() => draw(false), SETTLED + 100);
     }
-    if (now || (!inside && Date.now() - touched > SETTLED) || touched === 0) {
-      let place = body.firstChild;
-      for (const view of shown) {
-        const row = rows.get(view.lockId).node;
-        if (row === place) place = place.nextSibling; else body.insertBefore(row, place);
-      }
-    } else setTimeout(() => draw(false), SETTLED + 100);
     touched = Date.now();
+    measure();
   }
+
+  function measure() {
+    const style = getComputedStyle(node);
+    const [low, tall] = ["--row", "--row-trouble"].map((name) => parseFloat(style.getPropertyValue(name)) * rem());
+    let y = 0;
+    tops = order.map((view) => { const top = y; y += inTrouble(view) ? tall : low; return top; });
+    body.style.setProperty("--height", `${y}px`);
+    table.setAttribute("aria-rowcount", order.length + 1);
+    look();
+  }
+
+  /** Puts there what can be seen, and a screen's half around it. */
+  function look() {
+    lookAgain = 0;
+    const box = body.getBoundingClientRect();
+    const ahead = innerHeight / 2;
+    const from = Math.max(0, firstAbove(tops, -box.top - ahead) - 1);
+    const to = firstAbove(tops, innerHeight - box.top + ahead);
+    // The first ones are always there: that is where the tabulator key leads to from the map.
+    const seen = [];
+    for (let at = 0; at < Math.min(ALWAYS, order.length); at++) seen.push(at);
+    for (let at = Math.max(from, ALWAYS); at < to; at++) seen.push(at);
+    const keep = new Set(seen.map((at) => order[at].lockId));
+    for (const [lockId, row] of rows) if (!keep.has(lockId) && !row.node.contains(document.activeElement)) { row.node.remove(); rows.delete(lockId); }
+    let place = body.firstChild;
+    for (const at of seen) {
+      const view = order[at];
+      let row = rows.get(view.lockId);
+      if (!row) { row = makeRow(view, open); rows.set(view.lockId, row); }
+      row.show(view, at, tops[at]);
+      if (row.node === place) place = place.nextSibling; else body.insertBefore(row.node, place);
+    }
+  }
+  const looks = () => { if (!lookAgain) lookAgain = requestAnimationFrame(look); };
+  addEventListener("scroll", looks, { passive: true });
+  const size = new ResizeObserver(measure);
+  size.observe(table);
+  addEventListener("resize", measure);
   body.addEventListener("pointerenter", () => { inside = true; });
   body.addEventListener("pointerleave", () => { inside = false; draw(false); });
   const timer = setInterval(() => { for (const row of rows.values()) row.age(); }, 5000);
   const unwatch = watch((what) => {
     if (what.has("instances") || what.has("find")) draw(what.has("find"));
     if (what.has("usage")) for (const row of rows.values()) row.use();
+    if (what.has("chosen")) for (const row of rows.values()) row.choose();
   });
   draw(true);
-  node.leave = () => { unwatch(); clearInterval(timer); };
+  node.first = () => order[0];
+  node.leave = () => { unwatch(); clearInterval(timer); clearTimeout(later); size.disconnect(); removeEventListener("scroll", looks); removeEventListener("resize", measure); };
   return node;
 }
 
+/** The place of the first number that is larger, in numbers that grow. */
+function firstAbove(numbers, limit) {
+  let [low, high] = [0, numbers.length];
+  while (low < high) { const middle = (low + high) >> 1; if (numbers[middle] > limit) high = middle; else low = middle + 1; }
+  return low;
+}
+
+/** A text that stays the same costs nothing. */
+function tell(node, text) { if (node.textContent !== String(text)) node.textContent = text; }
+
 function makeRow(first, open) {
-  let view = first;
+  let view = null;
   const mark = el("span.mark");
   const name = el("span.name-cell", { role: "cell" });
   const port = el("span.num.port", { role: "cell" });
@@ -96,23 +156,31 @@ function makeRow(first, open) {
   const restarts = el("span.num.more", { role: "cell" });
   const command = el("span.wide.mono", { role: "cell" });
   const project = el("span.wide", { role: "cell" });
-  const node = el("div.row", { role: "row", "data-lock": view.lockId, onclick: () => open(view) }, name, command, project, port, old, cpu, memory, restarts);
+  const node = el("div.row", { role: "row", "data-lock": first.lockId, onclick: () => open(view) }, name, command, project, port, old, cpu, memory, restarts);
+  let drawn = null;
   const row = {
     node,
     age() {
       const ms = view.startedAt ? Date.now() - Date.parse(view.startedAt) : null;
-      old.textContent = ms === null ? "–" : age(ms);
-      if (ms !== null) { old.title = new Date(view.startedAt).toLocaleString(); old.setAttribute("aria-label", spokenAge(ms)); }
+      tell(old, ms === null ? "–" : age(ms));
+      if (ms !== null && !old.title) old.title = exact(view.startedAt);
+      if (ms !== null) old.setAttribute("aria-label", spokenAge(ms));
+      if (inTrouble(view) && name.lastChild?.className === "reason") tell(name.lastChild, reasonOf(view));
     },
     use() {
       const used = world.usage.get(view.lockId);
-      cpu.textContent = used?.cpu === null || used?.cpu === undefined ? "–" : used.cpu.toFixed(1);
-      memory.textContent = bytes(used?.memory);
+      tell(cpu, used?.cpu === null || used?.cpu === undefined ? "–" : used.cpu.toFixed(1));
+      tell(memory, bytes(used?.memory));
     },
-    show(next) {
-      const same = JSON.stringify(view) === JSON.stringify(next) && name.firstChild;
+    choose() { node.classList.toggle("chosen", view.lockId === world.chosen); },
+    show(next, at, top) {
       view = next;
-      if (same) return;
+      node.style.setProperty("--y", `${top}px`);
+      node.setAttribute("aria-rowindex", at + 2);
+      // A twin that came or went changes the name too.
+      const state = JSON.stringify([next, shortName(next)]);
+      if (drawn === state) return;
+      drawn = state;
       put(mark, glyph(view.phase));
       const second = [];
       if (view.phase !== "ready" && !inTrouble(view)) second.push(WORDS[view.phase]);
@@ -127,6 +195,8 @@ function makeRow(first, open) {
       command.textContent = visible(commandLine(view.command)) || "–";
       command.title = command.textContent;
       project.textContent = visible(view.project ?? "–");
+      old.title = "";
+      row.choose();
       row.age();
       row.use();
     },
@@ -140,5 +210,5 @@ export function reasonOf(view) {
   const span = since ? ` for ${age(Date.now() - since)}` : "";
   if (view.phase === "stuck") return "Something of it survived KILL";
   if (view.phase === "backoff") return `Ended, and is tried again; ${many(view.restarts, "restart")} so far`;
-  return `Its health check fails${span}`;
+  return `Its health check has failed${span}`;
 }

@@ -5,6 +5,8 @@ import { TONES, WORDS, glyph, inTrouble } from "./phases.js";
 import { world, watch, sorted } from "./world.js";
 
 const EPHEMERAL = [32768, 60999];
+/** A reflection fades in so many steps. */
+const STRIPS = 6;
 
 /** The band with its sentence. `go(port)`: where a click leads. */
 export function river(go) {
@@ -32,7 +34,7 @@ export function river(go) {
   water.addEventListener("pointerleave", () => { tip.hidden = true; });
   water.addEventListener("click", (event) => { const column = at(event); if (column) go(column.first); });
   const unwatch = watch((what) => {
-    if (what.has("instances") || what.has("types") || what.has("listeners")) draw();
+    if (["instances", "types", "listeners", "chosen"].some((one) => what.has(one))) draw();
     if (what.has("instances")) say();
   });
   const size = new ResizeObserver(draw);
@@ -78,8 +80,7 @@ function drawWater(water, axis) {
   const columns = layout(width);
   const of = (port) => columns[Math.floor(port / 1000)];
   const depth = (port) => ((port % 1000) / 1000) * height;
-  const parts = [svg("defs", {}, ["ready", "unhealthy", "backoff", "quiet"].map((tone) => svg("linearGradient", { id: `fade-${tone}`, x1: 0, y1: 0, x2: 0, y2: 1 },
-    svg(`stop.light-${tone}`, { offset: 0, "stop-opacity": 0.85 }), svg(`stop.light-${tone}`, { offset: 1, "stop-opacity": 0 }))))];
+  const parts = [];
   for (const column of columns) parts.push(svg(column.holds ? "rect.column.holds" : "rect.column", { x: column.x + 0.5, y: 0, width: Math.max(column.w - 1, 0.5), height }));
   const [from, to] = [of(EPHEMERAL[0]), of(EPHEMERAL[1])];
   const span = to.x + to.w - from.x;
@@ -100,25 +101,43 @@ function drawWater(water, axis) {
     const column = of(port);
     parts.push(svg("rect.pole", { x: column.x + (column.w - 5) * ((port % 10) / 10), y: depth(port), width: 5, height: 1.5 }));
   }
+  parts.push(...lights(columns, of, depth, height));
+  water.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  put(water, parts);
+  drawAxis(axis, columns, width);
+  return columns;
+}
+
+/** Every lease as a light with its reflection: one path for each tone and depth, however many there are. */
+function lights(columns, of, depth, height) {
   const scale = rem() / 16;
+  const paths = new Map();
+  const add = (kind, tone, opacity, d) => {
+    const key = `${kind}.light-${tone}`;
+    const found = paths.get(`${key}${opacity}`) ?? { key, opacity, d: [] };
+    found.d.push(d);
+    paths.set(`${key}${opacity}`, found);
+  };
+  const over = [];
+  // Trouble is drawn last, over all others.
   for (const view of sorted().reverse()) {
     const column = of(view.port);
     column.leases += 1;
     const trouble = inTrouble(view);
     const tone = TONES[view.phase] ?? "quiet";
     const w = (trouble ? 4.5 : 2.6) * scale;
-    const x = column.x + 3 + (column.w - 8) * ((view.port % 10) / 10);
-    const y = Math.min(depth(view.port), height - 3);
+    const x = round(column.x + 3 + (column.w - 8) * ((view.port % 10) / 10));
+    const y = round(Math.min(depth(view.port), height - 3));
     const long = Math.min((trouble ? 34 : 22) * scale, height - y);
-    parts.push(svg("g.lamp", { "data-lock": view.lockId },
-      svg("rect", { x, y, width: w, height: long, fill: `url(#fade-${tone})` }),
-      svg(`rect.head.light-${tone}`, { x: x - 0.4, y, width: w + 0.8, height: Math.min(5 * scale, long), rx: 1 })));
+    for (let at = 0; at < STRIPS; at++) add("path.reflection", tone, round(0.8 * (1 - (at + 0.5) / STRIPS)), `M${x} ${round(y + (long * at) / STRIPS)}h${w}v${round(long / STRIPS)}h${-w}z`);
+    const high = Math.min(5 * scale, long);
+    add("path.head", tone, 1, `M${round(x - 0.4)} ${y}h${w + 0.8}v${high}h${-w - 0.8}z`);
+    if (view.lockId === world.chosen) over.push(svg("rect.chosen-light", { x: x - 3, y: y - 3, width: w + 6, height: high + 6, rx: 3 }));
   }
-  water.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  put(water, parts);
-  drawAxis(axis, columns, width);
-  return columns;
+  const drawn = [...paths.values()].map(({ key, opacity, d }) => svg(key, { d: d.join(""), opacity }));
+  return [...drawn, ...over];
 }
+const round = (number) => Math.round(number * 10) / 10;
 
 function drawAxis(axis, columns, width) {
   const phone = width < 560;

@@ -6,7 +6,7 @@ import { inTrouble } from "./phases.js";
 
 export const world = {
   instances: new Map(), types: [], listeners: [], usage: new Map(), audit: [], history: new Map(),
-  asOf: null, live: false, waits: 0, loaded: false,
+  chosen: null, asOf: null, live: false, waits: 0, loaded: false,
 };
 const watchers = new Set();
 const named = new Map();

@@ -271,6 +271,7 @@ impl Driver<'_> {
                             self.queue.push_back(Event::Stop { kill });
                         }
                         FromClient::Restart => self.queue.push_back(Event::Restart),
+                        FromClient::Checks => self.tell_checks(call),
                         FromClient::Attach
                         | FromClient::Standby
                         | FromClient::Dismiss

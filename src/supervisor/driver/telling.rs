@@ -2,13 +2,14 @@
 
 use super::Driver;
 use crate::{
-    config::ReadyCheck,
+    config::{Liveness, ReadyCheck},
     os::clock,
     registry,
     supervisor::{
         action::Progress,
+        line::Call,
         machine::Phase,
-        message::{Standing, ToClient},
+        message::{Fare, Standing, ToClient, WHY_MAX},
     },
 };
 
@@ -47,6 +48,18 @@ impl Driver<'_> {
             attached,
             standbys,
         }
+    }
+
+    /// Tells who asks how the last liveness checks went.
+    pub(super) fn tell_checks(&mut self, call: Call) {
+        let rules = self.setup.policy.liveness;
+        let every = |rules: Liveness| u64::try_from(rules.interval.as_millis()).unwrap_or(u64::MAX);
+        let checks = self.machine.checks.told(clock::now());
+        let failed = checks.last().is_some_and(|last| !last.passed);
+        let why = self.looks.insight.failure.as_ref().filter(|_| failed);
+        let why = why.map(|why| why.chars().take(WHY_MAX).collect());
+        let fare = Fare { every_ms: rules.map(every), why, checks };
+        self.setup.callers.tell(call, &ToClient::Checks(fare));
     }
 
     /// Tells callers and the record where the instance is in its life, if that has changed.
