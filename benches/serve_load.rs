@@ -1,4 +1,4 @@
-//! `styxy serve` under load: how many requests a second, what one costs the server, and its memory.
+//! `styxy serve` under load: how many requests a second, what one costs the server, its memory, and its page.
 //!
 //! `cargo bench --bench serve_load` starts a server of its own, with 100 leases. Clients keep their
 //! connections and ask again as soon as they are answered. On a machine that is shared, the processor time of
@@ -18,6 +18,10 @@ use std::{
 const LEASES: usize = 100;
 /// How long each load lasts.
 const LOAD: Duration = Duration::from_secs(5);
+/// So many leases are made in a terminal, to see how soon they are told.
+const COMMANDS: usize = 21;
+/// What may be resident, in KiB.
+const RESIDENT_MAX: u64 = 12 * 1024;
 /// Threads that have nothing to do have ended by then.
 const QUIET: Duration = Duration::from_secs(8);
 
@@ -25,6 +29,7 @@ const QUIET: Duration = Duration::from_secs(8);
 struct Server {
     child: Child,
     port: u16,
+    url: String,
     token: String,
 }
 
@@ -34,56 +39,154 @@ struct Client<'a> {
     stream: BufReader<TcpStream>,
 }
 
-#[expect(clippy::print_stdout, reason = "its report is what a benchmark is run for")]
-#[expect(clippy::disallowed_methods, reason = "it waits until nothing is done any more")]
 fn main() {
     let place = tempfile::tempdir().expect("a directory for the state");
-    let mut server = start(place.path());
+    let server = start(place.path());
     let mut client = Client::new(&server);
     for number in 0..LEASES {
         client.allocate(&format!("n{number}"));
     }
     drop(client);
-    println!("{:32} {:>8} {:>10} {:>12}", "load", "clients", "per second", "CPU µs each");
+    say("load                              clients  per second    wanted  CPU µs each");
     for clients in [1, 4, 16] {
-        report("GET /allocations", clients, &server, |client, _| {
+        report("GET /allocations", (clients, 2000), &server, |client, _| {
             let body = client.ask("GET", "/allocations", "");
             assert!(body.len() > LEASES * 100, "all leases are told");
         });
     }
     for clients in [1, 4] {
-        report("allocate and release", clients, &server, |client, number| {
+        report("allocate and release", (clients, 1000), &server, |client, number| {
             let lock_id = client.allocate(&format!("pair{number}"));
             client.ask("DELETE", &format!("/allocate/{lock_id}"), "");
         });
     }
-    println!("resident after the load: {} KiB", resident(&server));
+    let most = RESIDENT_MAX;
+    say(&format!("resident after the load: {} KiB; wanted: {most} KiB", resident(&server)));
+    report_events(&server, place.path());
+    report_quiet(&server);
+    drop(server);
+    report_pages();
+}
+
+/// How long after its command a lease is told to who listens.
+#[expect(clippy::disallowed_methods, reason = "measuring time is what this program is for")]
+fn report_events(server: &Server, place: &Path) {
+    let mut events = Client::new(server);
+    events.send("GET", "/events", "");
+    let mut line = String::new();
+    let mut wait_for = |what: &str| {
+        while !line.contains(what) {
+            line.clear();
+            let length = events.stream.read_line(&mut line).expect("the stream goes on");
+            assert!(length > 0, "the stream has ended before {what}");
+        }
+    };
+    wait_for("event: snapshot");
+    let mut times: Vec<Duration> = (0..COMMANDS)
+        .map(|number| {
+            let id = format!("told{number}");
+            let made = styxy(place).args(["allocate", "--type", "bench", "--id", &id]).output();
+            let ended = Instant::now();
+            assert!(made.expect("it is built").status.success(), "a lease of a terminal");
+            wait_for(&id);
+            ended.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let (middle, last) = (times[COMMANDS / 2].as_millis(), times[COMMANDS - 1].as_millis());
+    say(&format!(
+        "a lease of a terminal is told after {middle} ms, at most {last}; wanted: 200 ms"
+    ));
+}
+
+/// What it takes while it has nothing to do.
+#[expect(clippy::disallowed_methods, reason = "it waits until nothing is done any more")]
+fn report_quiet(server: &Server) {
+    let before = processor_time(server);
     std::thread::sleep(QUIET);
-    println!("resident after {} s of quiet: {} KiB", QUIET.as_secs(), resident(&server));
-    server.child.kill().expect("it is our child");
-    server.child.wait().expect("it is our child");
+    let used = (processor_time(server) - before).as_millis();
+    let (seconds, resident) = (QUIET.as_secs(), resident(server));
+    say(&format!("processor time in {seconds} s of quiet: {used} ms; wanted: 0 ms"));
+    say(&format!("resident after that: {resident} KiB; wanted: {RESIDENT_MAX} KiB"));
+}
+
+/// The page in a real browser, where `tests/setup` has installed one: what it has measured.
+fn report_pages() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in a folder");
+    let (modules, shots) = (target.join("test-node"), target.join("page-measured"));
+    if !modules.exists() {
+        return say("the page was not measured: `bash tests/setup` installs a browser's driver");
+    }
+    fs::create_dir_all(&shots).expect("the target can be written");
+    let figures = shots.join("figures.txt");
+    fs::write(&figures, "").expect("the target can be written");
+    for job in ["told", "thousand"] {
+        let place = tempfile::tempdir().expect("a directory for the state");
+        let server = start(place.path());
+        let mut client = Client::new(&server);
+        let told = if job == "thousand" {
+            (0..1000).for_each(|number| _ = client.allocate(&format!("n{number}")));
+            server.token.clone()
+        } else {
+            let (program, cwd) = (env!("CARGO_BIN_EXE_styxy"), place.path());
+            let state = cwd.join("state");
+            let env = serde_json::json!({
+                "STYXY_STATE_DIR": state,
+                "XDG_CONFIG_HOME": cwd.join("config"),
+            });
+            let words = ["allocate", "-t", "bench", "-i"];
+            let told =
+                serde_json::json!({ "program": program, "words": words, "env": env, "cwd": cwd });
+            told.to_string()
+        };
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/page.mjs");
+        let mut node = Command::new("node");
+        node.arg(script).arg(&modules).arg(&server.url).arg(&shots).args([job, &told]);
+        let output = node.output().expect("node is there");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let found = fs::read_to_string(&figures).expect("what was measured");
+    found.lines().for_each(|line| say(line.split_once(' ').map_or(line, |(_, figure)| figure)));
+}
+
+#[expect(clippy::print_stdout, reason = "its report is what a benchmark is run for")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+fn styxy(place: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_styxy"));
+    command
+        .env("STYXY_STATE_DIR", place.join("state"))
+        .env("XDG_CONFIG_HOME", place.join("config"))
+        .current_dir(place)
+        .stdin(Stdio::null());
+    command
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+    }
 }
 
 fn start(place: &Path) -> Server {
     let config = place.join("config/styxy");
     fs::create_dir_all(&config).expect("a directory for the configuration");
-    fs::write(config.join("config.toml"), "[service_types.bench]\nrange = [20000, 29999]\n")
-        .expect("a configuration");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_styxy"))
-        .args(["serve", "--json"])
-        .env("STYXY_STATE_DIR", place.join("state"))
-        .env("XDG_CONFIG_HOME", place.join("config"))
-        .current_dir(place)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it is built");
+    let types = "[service_types.bench]\nrange = [20000, 29999]\n\
+                 [service_types.many]\nrange = [61000, 62099]\n";
+    fs::write(config.join("config.toml"), types).expect("a configuration");
+    let mut serve = styxy(place);
+    serve.args(["serve", "--json"]).stdout(Stdio::piped());
+    let mut child = serve.spawn().expect("it is built");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("an address");
     let said: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     let port = said["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
     let token = fs::read_to_string(place.join("state/auth.token")).expect("a token");
-    Server { child, port, token: token.trim().to_owned() }
+    let url = said["url"].as_str().expect("an address").to_owned();
+    Server { child, port, url, token: token.trim().to_owned() }
 }
 
 impl<'a> Client<'a> {
@@ -93,7 +196,7 @@ impl<'a> Client<'a> {
         Self { server, stream: BufReader::new(stream) }
     }
 
-    fn ask(&mut self, method: &str, path: &str, body: &str) -> String {
+    fn send(&mut self, method: &str, path: &str, body: &str) {
         let (port, token) = (self.server.port, &self.server.token);
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-API-Key: {token}\r\n\
@@ -101,6 +204,10 @@ impl<'a> Client<'a> {
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes()).expect("sent");
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: &str) -> String {
+        self.send(method, path, body);
         let mut length = 0;
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("an answer");
@@ -128,9 +235,13 @@ impl<'a> Client<'a> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "its report is what a benchmark is run for")]
 #[expect(clippy::disallowed_methods, reason = "measuring time is what this program is for")]
-fn report(load: &str, clients: u64, server: &Server, ask: impl Fn(&mut Client<'_>, u64) + Sync) {
+fn report(
+    load: &str,
+    (clients, wanted): (u64, u64),
+    server: &Server,
+    ask: impl Fn(&mut Client<'_>, u64) + Sync,
+) {
     let (count, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let (began, before) = (Instant::now(), processor_time(server));
     std::thread::scope(|scope| {
@@ -150,7 +261,7 @@ fn report(load: &str, clients: u64, server: &Server, ask: impl Fn(&mut Client<'_
     let (elapsed, count) = (began.elapsed(), count.into_inner());
     let each = (processor_time(server) - before).as_micros() / u128::from(count.max(1));
     let rate = u128::from(count) * 1000 / elapsed.as_millis();
-    println!("{load:32} {clients:>8} {rate:>10} {each:>12}");
+    say(&format!("{load:32} {clients:>8} {rate:>11} {wanted:>9} {each:>12}"));
 }
 
 /// What the server has used so far; /proc tells it in hundredths of a second.

@@ -17,13 +17,16 @@ const nice = (value) => {
 };
 
 /** Draws `series`: `[{kind: "area"|"line"|"bars"|"marks", tone, label, values: [[time, value]]}]`. */
-export function plot(box, { from, to, series, format, cursor }) {
+export function plot(box, { from, to, series, format, cursor, unit = 1 }) {
   const { drawing } = box;
   const width = drawing.clientWidth || 300;
   const height = drawing.clientHeight || 150;
   const [top, foot] = [16, height - 18];
   const values = series.filter((one) => one.kind !== "marks").flatMap((one) => one.values.map(([, value]) => value));
-  const max = nice(Math.max(...values, 0));
+  const highest = Math.max(...values, 0) / unit;
+  // Memory is told in units of 1024, and so has to be what is a round number.
+  const kilo = unit > 1 && highest >= 1000 ? 1024 : 1;
+  const max = nice(highest / kilo) * kilo * unit;
   const x = (time) => ((time - from) / (to - from)) * width;
   const y = (value) => foot - (value / max) * (foot - top);
   const parts = [0, 0.5, 1].map((share) => svg("line.grid", { x1: 0, x2: width, y1: y(max * share), y2: y(max * share) }));
@@ -38,6 +41,7 @@ export function plot(box, { from, to, series, format, cursor }) {
       const step = one.steps ? seen.map(([time, value], at) => (at ? `H${x(time)}V${y(value)}` : `M${x(time)} ${y(value)}`)).join("") : seen.map(([time, value], at) => `${at ? "L" : "M"}${x(time)} ${y(value)}`).join("");
       const end = one.steps ? `${step}H${width}` : step;
       if (one.kind === "area") parts.push(svg(`path.fill-${one.tone}`, { d: `${end}V${foot}H${x(seen[0][0])}z` }));
+      if (seen.length === 1) parts.push(svg(`circle.tone-${one.tone}`, { cx: Math.min(x(seen[0][0]), width - 2), cy: y(seen[0][1]), r: 2 }));
       parts.push(svg(`path.stroke-${one.tone}${one.dashed ? ".dashed" : ""}`, { d: end }));
       if (one.label) parts.push(svg("text.tick", { x: 4, y: y(seen[0][1]) - 5 }, one.label));
     }

@@ -55,8 +55,10 @@ export function widthOf(text, size) {
   return width;
 }
 
-/** A rem in px. */
-export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+let remInPx = null;
+addEventListener("resize", () => { remInPx = null; });
+/** A rem in px. Asked once for each size of the window: the question has styles computed. */
+export const rem = () => (remInPx ??= parseFloat(getComputedStyle(document.documentElement).fontSize));
 
 /** A count with thin spaces; ports are never grouped. */
 export const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");

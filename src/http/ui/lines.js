@@ -29,7 +29,7 @@ export function lines(open) {
   const ruler = svg("svg.ruler", { "aria-hidden": "true" });
   const tip = el("div.tip.card", { hidden: true, role: "tooltip" });
   const label = el("span", {}, "Ranges");
-  const setZoom = (next) => { zoom = Math.max(0, Math.min(SPANS.length - 1, next)); label.textContent = zoom ? `${SPANS[zoom]} a line` : "Ranges"; build(); };
+  const setZoom = (next) => { zoom = Math.max(0, Math.min(SPANS.length - 1, next)); label.textContent = zoom ? `${SPANS[zoom]} a line` : "Ranges"; renew(); };
   const buttons = el("div.segments", { role: "group", "aria-label": "Zoom" },
     el("button", { type: "button", title: "Whole map (−)", "aria-label": "Zoom out", onclick: () => setZoom(zoom - 1) }, "−"),
     el("button", { type: "button", onclick: () => setZoom(0) }, label),
@@ -39,6 +39,18 @@ export function lines(open) {
   node.zoom = buttons;
   let rows = [];
   let selected = -1;
+
+  let built = "";
+  let size = null;
+
+  /** The lines themselves, if ranges or foreign listeners have changed; else what is on them. */
+  function renew() {
+    const state = JSON.stringify([zoom, world.types.map((type) => [type.name, type.ranges, type.origin]), world.listeners.map((listener) => [listener.port, listener.listener?.command])]);
+    if (built !== state) { built = state; build(); return; }
+    const types = new Map(world.types.map((type) => [type.name, type]));
+    for (const row of rows) row.type = types.get(row.type.name);
+    drawAll();
+  }
 
   function build() {
     const span = SPANS[zoom];
@@ -61,7 +73,14 @@ export function lines(open) {
     });
     if (!zoom && end < 65535) parts.push({ gap: [end + 1, 65535] });
     put(body, parts.map((part) => (part.gap ? gapRow(part.gap) : part.row)));
-    drawRuler();
+    measure();
+  }
+
+  /** All is measured before anything is drawn, and not again before something else has its size. */
+  function measure() {
+    const heights = rows.map((row) => row.drawing.clientHeight || 22);
+    size = { width: rows[0]?.drawing.clientWidth ?? 0, heights, scale: rem() / 16 };
+    drawRuler(ruler.clientWidth);
     drawAll();
   }
 
@@ -72,8 +91,7 @@ export function lines(open) {
     return el("div.gap", { role: "row" }, el("span.gap-text", { role: "gridcell" }, `${count(to - from + 1 - within.length)} free`, named, more));
   }
 
-  function drawRuler() {
-    const width = ruler.clientWidth;
+  function drawRuler(width) {
     ruler.setAttribute("viewBox", `0 0 ${width} 16`);
     const span = SPANS[zoom];
     const step = span / 10;
@@ -83,11 +101,8 @@ export function lines(open) {
   function drawAll() {
     const ports = byPort();
     const foreign = new Map(world.listeners.map((listener) => [listener.port, listener]));
-    const width = rows[0]?.drawing.clientWidth ?? 0;
-    if (!width) return;
-    // All is measured before anything is drawn: the page is laid out once.
-    const heights = rows.map((row) => row.drawing.clientHeight || 22);
-    const scale = rem() / 16;
+    if (!size?.width) return;
+    const { width, heights, scale } = size;
     rows.forEach((row, at) => drawLine(row, rows, ports, foreign, { width, height: heights[at], scale, span: SPANS[zoom] }));
   }
 
@@ -129,14 +144,14 @@ export function lines(open) {
   const said = document.getElementById("said");
   const changedFocus = (stop) => { said.textContent = spoken(stop); };
   const unwatch = watch((what) => {
-    if (what.has("types") || what.has("listeners")) build();
+    if (what.has("types") || what.has("listeners")) renew();
     else if (what.has("instances") || what.has("chosen")) drawAll();
   });
-  const size = new ResizeObserver(() => { drawRuler(); drawAll(); });
-  size.observe(body);
-  node.leave = () => { unwatch(); size.disconnect(); };
+  const sizes = new ResizeObserver(measure);
+  sizes.observe(body);
+  node.leave = () => { unwatch(); sizes.disconnect(); };
   node.go = (port) => { const row = rows.find((candidate) => candidate.to >= port) ?? rows.at(-1); row?.row.scrollIntoView({ block: "center" }); };
-  build();
+  renew();
   return node;
 }
 
@@ -154,7 +169,7 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
     if (view && (own || row.base === homeOf(view, rows, row, port))) present.push({ port, view });
     else if (own && foreign.has(port)) present.push({ port, listener: foreign.get(port) });
   }
-  const state = `${width}:${height}:${present.map((one) => `${one.port}${one.view?.phase ?? "f"}${one.view ? shortName(one.view) : ""}${one.view?.lockId ?? ""}${one.view && one.view.lockId === world.chosen ? "!" : ""}`).join()}`;
+  const state = `${width}:${height}:${row.type.leased}:${row.type.free}:${present.map((one) => `${one.port}${one.view?.phase ?? "f"}${one.view ? shortName(one.view) : ""}${one.view?.lockId ?? ""}${one.view && one.view.lockId === world.chosen ? "!" : ""}`).join()}`;
   if (row.drawn === state) return;
   const before = new Set(row.drawn ? row.hits.map((hit) => hit.view?.lockId) : present.map((one) => one.view?.lockId));
   row.drawn = state;
@@ -180,7 +195,7 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
     row.hits.push({ ...one, x: at, w });
   }
   parts.push(...labels(row, present, x, step, width, height, scale));
-  for (const guest of row.guests) if (!leases.length) parts.push(svg("text.label", { x: x(row.from) + 8, y: height / 2 + 4 * scale }, `${guest.from === guest.to ? guest.from : `${guest.from}–${guest.to}`} ${guest.base < row.base ? "↑ on the line above" : "↓ on the line below"}`));
+  for (const guest of row.guests) if (!leases.length) parts.push(svg("text.label", { x: x(row.from) + 8, y: height / 2 + 4 * scale }, `${guest.base < row.base ? "↑" : "↓"} ${guest.from === guest.to ? guest.from : `${guest.from}–${guest.to}`} on the line ${guest.base < row.base ? "above" : "below"}`));
   put(row.drawing, parts);
   row.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   let inUse = 0;

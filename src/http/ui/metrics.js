@@ -77,7 +77,7 @@ export function metrics(span = "3 hours") {
       rangeUse(boxes["Range use"], seen),
       show("Restarts", { format: count, series: [{ kind: "bars", tone: "backoff", values: sums(restarts, (entry) => entry.restarts) }] }, String(inSlot(restarts, (entry) => entry.restarts)), "a minute", `${count(restarts.reduce((sum, entry) => sum + entry.restarts, 0))} in ${span}, of instances that have ended`),
       show("Reclaims", { format: count, series: [{ kind: "bars", tone: "quiet", values: sums(kind("reclaim"), () => 1) }] }, String(inSlot(kind("reclaim"))), "a minute", "Leases of dead holders, given back"),
-      show("Memory of instances", { format: bytes, series: [{ kind: "area", tone: "ready", values: memory }] }, bytes(at(memory, moment)), "", heaviest()),
+      show("Memory of instances", { format: bytes, unit: 1048576, series: [{ kind: "area", tone: "ready", values: memory }] }, bytes(at(memory, moment)), "", heaviest()),
     ];
     put(numbers.querySelector("tbody"), rows.map(([name, figure, note]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, figure), el("td", {}, note))));
   }

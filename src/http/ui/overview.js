@@ -45,6 +45,8 @@ function instances(open, find) {
   let order = [];
   let tops = [];
   let lookAgain = 0;
+  let height = null;
+  let scrolled = scrollY;
   const rows = new Map();
   const node = el("section.instances", { "aria-label": "Instances" }, el("div.head", {}, el("h2", {}, "Instances"), filters), table, nothing);
 
@@ -81,26 +83,33 @@ function instances(open, find) {
       later = setTimeout(() => draw(false), SETTLED + 100);
     }
     touched = Date.now();
-    measure();
+    arrange();
   }
 
+  /** How high rows are, and where the first one begins: asked when something has got another size. */
+  let size = null;
   function measure() {
     const style = getComputedStyle(node);
     const [low, tall] = ["--row", "--row-trouble"].map((name) => parseFloat(style.getPropertyValue(name)) * rem());
+    size = { low, tall, top: body.getBoundingClientRect().top + scrollY };
+    arrange();
+  }
+
+  function arrange() {
+    if (!size) return;
     let y = 0;
-    tops = order.map((view) => { const top = y; y += inTrouble(view) ? tall : low; return top; });
-    body.style.setProperty("--height", `${y}px`);
-    table.setAttribute("aria-rowcount", order.length + 1);
+    tops = order.map((view) => { const top = y; y += inTrouble(view) ? size.tall : size.low; return top; });
+    if (height !== y) { height = y; body.style.setProperty("--height", `${y}px`); table.setAttribute("aria-rowcount", order.length + 1); }
     look();
   }
 
   /** Puts there what can be seen, and a screen's half around it. */
   function look() {
     lookAgain = 0;
-    const box = body.getBoundingClientRect();
+    const above = scrolled - size.top;
     const ahead = innerHeight / 2;
-    const from = Math.max(0, firstAbove(tops, -box.top - ahead) - 1);
-    const to = firstAbove(tops, innerHeight - box.top + ahead);
+    const from = Math.max(0, firstAbove(tops, above - ahead) - 1);
+    const to = firstAbove(tops, above + innerHeight + ahead);
     // The first ones are always there: that is where the tabulator key leads to from the map.
     const seen = [];
     for (let at = 0; at < Math.min(ALWAYS, order.length); at++) seen.push(at);
@@ -116,11 +125,11 @@ function instances(open, find) {
       if (row.node === place) place = place.nextSibling; else body.insertBefore(row.node, place);
     }
   }
-  const looks = () => { if (!lookAgain) lookAgain = requestAnimationFrame(look); };
+  const looks = () => { scrolled = scrollY; if (!lookAgain && size) lookAgain = requestAnimationFrame(look); };
   addEventListener("scroll", looks, { passive: true });
-  const size = new ResizeObserver(measure);
-  size.observe(table);
-  addEventListener("resize", measure);
+  // A change of anything's size above, too, moves the first row.
+  const sizes = new ResizeObserver(measure);
+  for (const watched of [table, document.getElementById("band"), document.getElementById("main")]) sizes.observe(watched);
   body.addEventListener("pointerenter", () => { inside = true; });
   body.addEventListener("pointerleave", () => { inside = false; draw(false); });
   const timer = setInterval(() => { for (const row of rows.values()) row.age(); }, 5000);
@@ -131,7 +140,7 @@ function instances(open, find) {
   });
   draw(true);
   node.first = () => order[0];
-  node.leave = () => { unwatch(); clearInterval(timer); clearTimeout(later); size.disconnect(); removeEventListener("scroll", looks); removeEventListener("resize", measure); };
+  node.leave = () => { unwatch(); clearInterval(timer); clearTimeout(later); sizes.disconnect(); removeEventListener("scroll", looks); };
   return node;
 }
 
@@ -158,6 +167,8 @@ function makeRow(first, open) {
   const project = el("span.wide", { role: "cell" });
   const node = el("div.row", { role: "row", "data-lock": first.lockId, onclick: () => open(view) }, name, command, project, port, old, cpu, memory, restarts);
   let drawn = null;
+  let y = null;
+  let index = null;
   const row = {
     node,
     age() {
@@ -175,8 +186,8 @@ function makeRow(first, open) {
     choose() { node.classList.toggle("chosen", view.lockId === world.chosen); },
     show(next, at, top) {
       view = next;
-      node.style.setProperty("--y", `${top}px`);
-      node.setAttribute("aria-rowindex", at + 2);
+      if (top !== y) { y = top; node.style.setProperty("--y", `${top}px`); }
+      if (at !== index) { index = at; node.setAttribute("aria-rowindex", at + 2); }
       // A twin that came or went changes the name too.
       const state = JSON.stringify([next, shortName(next)]);
       if (drawn === state) return;

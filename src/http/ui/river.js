@@ -5,8 +5,10 @@ import { TONES, WORDS, glyph, inTrouble } from "./phases.js";
 import { world, watch, sorted } from "./world.js";
 
 const EPHEMERAL = [32768, 60999];
-/** A reflection fades in so many steps. */
+/** A reflection fades in so many steps; where many lie over each other nobody can tell them apart. */
 const STRIPS = 6;
+const STRIPS_OF_MANY = 2;
+const MANY = 300;
 
 /** The band with its sentence. `go(port)`: where a click leads. */
 export function river(go) {
@@ -16,8 +18,24 @@ export function river(go) {
   const tip = el("div.tip", { hidden: true, role: "tooltip" });
   const node = el("section.river", { "aria-label": "All ports" }, sentence, el("div.flow", {}, water, tip), axis);
   let columns = [];
-  const draw = () => { columns = drawWater(water, axis); };
-  const say = () => drawSentence(sentence, water);
+  const bed = svg("g");
+  const lamps = svg("g");
+  water.append(bed, lamps);
+  let size = null;
+  let drawn = "";
+  // What stays is drawn again when it has changed; lights are a few paths, and are drawn each time.
+  const draw = () => {
+    if (!size?.width) return;
+    const state = JSON.stringify([size, world.types.map((type) => [type.name, type.ranges]), [...new Set(sorted().map((view) => view.type))].sort(), world.listeners.map((listener) => listener.port)]);
+    if (drawn !== state) { drawn = state; columns = drawWater(water, bed, axis, size); }
+    put(lamps, lights(columns, size.height));
+  };
+  let sentenceDrawn = "";
+  const say = () => {
+    const all = sorted();
+    const state = JSON.stringify([world.loaded, all.length, all.filter((view) => view.phase === "ready").length, all.filter(inTrouble).map((view) => [fullName(view), view.phase])]);
+    if (sentenceDrawn !== state) { sentenceDrawn = state; drawSentence(sentence, water); }
+  };
   const at = (event) => {
     const x = event.clientX - water.getBoundingClientRect().left;
     return columns.find((column) => x >= column.x && x < column.x + column.w);
@@ -37,10 +55,10 @@ export function river(go) {
     if (["instances", "types", "listeners", "chosen"].some((one) => what.has(one))) draw();
     if (what.has("instances")) say();
   });
-  const size = new ResizeObserver(draw);
-  size.observe(water);
+  const sizes = new ResizeObserver(([entry]) => { size = { width: entry.contentRect.width, height: entry.contentRect.height, rem: rem() }; draw(); });
+  sizes.observe(water);
   say();
-  node.leave = () => { unwatch(); size.disconnect(); };
+  node.leave = () => { unwatch(); sizes.disconnect(); };
   return node;
 }
 
@@ -73,13 +91,12 @@ function layout(width) {
   });
 }
 
-function drawWater(water, axis) {
-  const width = water.clientWidth;
-  const height = water.clientHeight;
-  if (!width) return [];
+const depthIn = (height) => (port) => ((port % 1000) / 1000) * height;
+
+function drawWater(water, bed, axis, { width, height }) {
   const columns = layout(width);
   const of = (port) => columns[Math.floor(port / 1000)];
-  const depth = (port) => ((port % 1000) / 1000) * height;
+  const depth = depthIn(height);
   const parts = [];
   for (const column of columns) parts.push(svg(column.holds ? "rect.column.holds" : "rect.column", { x: column.x + 0.5, y: 0, width: Math.max(column.w - 1, 0.5), height }));
   const [from, to] = [of(EPHEMERAL[0]), of(EPHEMERAL[1])];
@@ -101,15 +118,16 @@ function drawWater(water, axis) {
     const column = of(port);
     parts.push(svg("rect.pole", { x: column.x + (column.w - 5) * ((port % 10) / 10), y: depth(port), width: 5, height: 1.5 }));
   }
-  parts.push(...lights(columns, of, depth, height));
   water.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  put(water, parts);
+  put(bed, parts);
   drawAxis(axis, columns, width);
   return columns;
 }
 
 /** Every lease as a light with its reflection: one path for each tone and depth, however many there are. */
-function lights(columns, of, depth, height) {
+function lights(columns, height) {
+  const depth = depthIn(height);
+  for (const column of columns) column.leases = 0;
   const scale = rem() / 16;
   const paths = new Map();
   const add = (kind, tone, opacity, d) => {
@@ -119,9 +137,10 @@ function lights(columns, of, depth, height) {
     paths.set(`${key}${opacity}`, found);
   };
   const over = [];
+  const strips = world.instances.size > MANY ? STRIPS_OF_MANY : STRIPS;
   // Trouble is drawn last, over all others.
-  for (const view of sorted().reverse()) {
-    const column = of(view.port);
+  for (const view of sorted().toReversed()) {
+    const column = columns[Math.floor(view.port / 1000)];
     column.leases += 1;
     const trouble = inTrouble(view);
     const tone = TONES[view.phase] ?? "quiet";
@@ -129,7 +148,7 @@ function lights(columns, of, depth, height) {
     const x = round(column.x + 3 + (column.w - 8) * ((view.port % 10) / 10));
     const y = round(Math.min(depth(view.port), height - 3));
     const long = Math.min((trouble ? 34 : 22) * scale, height - y);
-    for (let at = 0; at < STRIPS; at++) add("path.reflection", tone, round(0.8 * (1 - (at + 0.5) / STRIPS)), `M${x} ${round(y + (long * at) / STRIPS)}h${w}v${round(long / STRIPS)}h${-w}z`);
+    for (let at = 0; at < strips; at++) add("path.reflection", tone, round(0.8 * (1 - (at + 0.5) / strips)), `M${x} ${round(y + (long * at) / strips)}h${w}v${round(long / strips)}h${-w}z`);
     const high = Math.min(5 * scale, long);
     add("path.head", tone, 1, `M${round(x - 0.4)} ${y}h${w + 0.8}v${high}h${-w - 0.8}z`);
     if (view.lockId === world.chosen) over.push(svg("rect.chosen-light", { x: x - 3, y: y - 3, width: w + 6, height: high + 6, rx: 3 }));

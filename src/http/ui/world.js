@@ -28,12 +28,17 @@ export function changed(what) {
   pending.add(what);
 }
 
-/** Trouble first, then by port. */
-export const sorted = () => [...world.instances.values()]
-  .sort((a, b) => inTrouble(b) - inTrouble(a) || a.port - b.port || (a.lockId < b.lockId ? -1 : 1));
+let inOrder = null;
+let ports = null;
 
+/** Trouble first, then by port. Made once for all who ask between two changes; nobody may change it. */
+export const sorted = () => (inOrder ??= [...world.instances.values()]
+  .sort((a, b) => inTrouble(b) - inTrouble(a) || a.port - b.port || (a.lockId < b.lockId ? -1 : 1)));
+
+/** Whose a port is; made once, too. */
 export const byPort = () => {
-  const ports = new Map();
+  if (ports) return ports;
+  ports = new Map();
   for (const view of world.instances.values()) {
     ports.set(view.port, view);
     for (const port of Object.values(view.ports ?? {})) ports.set(port, view);
@@ -48,6 +53,7 @@ function note(view) {
     known.push({ phase: "starting", from: started });
     if (view.readyAt) known.push({ phase: "ready", from: Date.parse(view.readyAt) });
   }
+  else if (known.at(-1).phase === view.phase) return;
   if (known.at(-1).phase !== view.phase) known.push({ phase: view.phase, from: Date.now() });
   world.history.set(view.lockId, known.slice(-40));
 }
@@ -66,6 +72,7 @@ function take(name, data) {
     if (data.types) { world.types = data.types; changed("types"); }
     if (data.audit.length) { world.audit.push(...data.audit); world.audit = world.audit.slice(-2000); changed("audit"); }
   }
+  [inOrder, ports] = [null, null];
   named.clear();
   for (const view of world.instances.values()) {
     note(view);
