@@ -42,6 +42,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("/ui/metrics.js", SCRIPT, "metrics.js"),
     file!("/ui/overview.js", SCRIPT, "overview.js"),
     file!("/ui/phases.js", SCRIPT, "phases.js"),
+    file!("/ui/port.js", SCRIPT, "port.js"),
     file!("/ui/river.js", SCRIPT, "river.js"),
     file!("/ui/services.js", SCRIPT, "services.js"),
     file!("/ui/types.js", SCRIPT, "types.js"),

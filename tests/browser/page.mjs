@@ -6,6 +6,7 @@
 import { createRequire } from "node:module";
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
+import { createServer } from "node:net";
 import { appendFileSync, renameSync } from "node:fs";
 
 const [modules, url, shots, job] = process.argv.slice(2);
@@ -139,6 +140,30 @@ const jobs = {
     await page.locator(".aside", { hasText: "was 10 built in" }).waitFor();
     await shot(page, "config-saved-dark-1440");
     console.log("a setting was saved");
+    // What is drawn along a line says how much of it is free; Shift and an arrow say what one port is.
+    await go(page, "#/");
+    const line = await page.locator('.line[data-type="dev"] .water-line').first().boundingBox();
+    const along = (share) => page.mouse.move(line.x + line.width * share, line.y + line.height / 2);
+    await along(0.305);
+    await page.mouse.down();
+    await along(0.35);
+    await along(0.395);
+    await page.mouse.up();
+    assert.match(await page.locator("#said").textContent(), /^3030–3039, \d+ free$/);
+    assert.equal(await page.evaluate(() => location.hash), "#/");
+    await page.locator(".lines").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Shift+ArrowRight");
+    assert.match(await page.locator("#said").textContent(), /^\d+, \S+/);
+    // A port that styxy did not give out has a drawer, too.
+    const stranger = createServer().listen(0, "127.0.0.1");
+    await new Promise((done) => stranger.once("listening", done));
+    await go(page, `#/p/${stranger.address().port}`);
+    await page.locator(".port-drawer .facts .mono", { hasText: "node" }).waitFor();
+    await shot(page, "port-not-ours-dark-1440");
+    await page.keyboard.press("Escape");
+    stranger.close();
+    console.log("spans and strangers");
     // Keys, and the names that readers hear.
     await go(page, "#/");
     await page.keyboard.press("g");

@@ -33,7 +33,7 @@ fn every_page_and_every_action_works_in_a_browser() {
     sandbox.run("allocate -t web -i kept").code(0);
     let served = served(&sandbox);
     let seen = browse(&served.url, "tour", "");
-    assert_eq!(seen.lines().count(), 6, "{seen}");
+    assert_eq!(seen.lines().count(), 7, "{seen}");
     let saved = fs::read_to_string(sandbox.config_file()).expect("a configuration");
     assert!(saved.contains("default_chunk_size = 20"), "{saved}");
     assert!(!saved.contains("from-the-page"), "{saved}");

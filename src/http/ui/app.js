@@ -5,6 +5,7 @@ import { audit } from "./audit.js";
 import { configuration } from "./config.js";
 import { el, fullName, put, svg, visible, clock } from "./dom.js";
 import { drawer } from "./drawer.js";
+import { portDrawer } from "./port.js";
 import { table } from "./lines.js";
 import { metrics } from "./metrics.js";
 import { overview } from "./overview.js";
@@ -57,7 +58,8 @@ function buildBand() {
 function route() {
   const hash = location.hash.replace(/^#\/?/, "");
   const [page, ...rest] = hash.split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
-  if (page === "i") { openDrawer(rest[0]); if (current === null) show("", []); return; }
+  if (page === "i") { openDrawer(rest[0], drawer); if (current === null) show("", []); return; }
+  if (page === "p") { openDrawer(rest[0], portDrawer); if (current === null) show("", []); return; }
   closeDrawer(false);
   overviewHash = page === "" || page === "r" ? location.hash || "#/" : "#/";
   show(page, rest);
@@ -86,11 +88,12 @@ function show(page, rest) {
   drawTitle();
 }
 
-function openDrawer(lockId) {
+/** Opens what `fill` makes of a lock's name, or of a port. */
+function openDrawer(lockId, fill) {
   if (opened?.lockId === lockId) return;
   if (!opened) before = document.activeElement;
   opened?.node.leave();
-  const node = drawer(lockId, () => { location.hash = overviewHash; });
+  const node = fill(lockId, () => { location.hash = overviewHash; });
   opened = { lockId, node };
   put(aside, node);
   aside.hidden = false;
@@ -174,7 +177,7 @@ function keys(event) {
 }
 
 function keysBox() {
-  const list = [["/", "Find an instance"], ["g o, t, a, m, c", "Overview, types, audit, metrics, configuration"], ["j  k", "Next and previous instance"], ["↑ ↓ ← →", "On the map: line, lease"], ["Enter", "Open"], ["+  −  0", "On the map: closer, wider, whole"], ["Esc", "Back"], ["?", "This list"]];
+  const list = [["/", "Find an instance"], ["g o, t, a, m, c", "Overview, types, audit, metrics, configuration"], ["j  k", "Next and previous instance"], ["↑ ↓ ← →", "On the map: line, lease"], ["Shift ← →", "On the map: port by port"], ["Enter", "Open"], ["+  −  0", "On the map: closer, wider, whole"], ["Esc", "Back"], ["?", "This list"]];
   return el("div.card.keys", { id: "keys-box", hidden: true, role: "region", "aria-label": "Keys" }, el("div.head", {}, el("h2", {}, "Keys"), el("button.plain.end", { type: "button", onclick: () => { $("keys-box").hidden = true; } }, "Close")), el("dl.facts", {}, list.map(([key, text]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)])));
 }
 

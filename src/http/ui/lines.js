@@ -106,15 +106,58 @@ export function lines(open) {
     rows.forEach((row, at) => drawLine(row, rows, ports, foreign, { width, height: heights[at], scale, span: SPANS[zoom] }));
   }
 
+  // A span that is drawn along a line, or chosen with Shift, says how much of it is free.
+  let anchor = null;
+  let drag = null;
+  const rowOf = (event) => rows.find((candidate) => candidate.drawing === event.target.closest?.("svg"));
+  const portIn = (row, event) => {
+    const at = (event.clientX - row.drawing.getBoundingClientRect().left) / (size.width / SPANS[zoom]);
+    return row.base + Math.max(0, Math.min(SPANS[zoom] - 1, Math.floor(at)));
+  };
+  function mark(row, one, other) {
+    const [from, to] = [Math.max(1, Math.min(one, other)), Math.min(65535, Math.max(one, other))];
+    const step = size.width / SPANS[zoom];
+    const x = (from - row.base) * step;
+    body.querySelectorAll(".at").forEach((old) => old.remove());
+    row.drawing.append(svg("rect.here.at", { x: x + 0.5, y: 1, width: Math.max(4, (to - from + 1) * step - 1), height: size.heights[rows.indexOf(row)] - 2, rx: 4 }));
+    const taken = new Set([...byPort().keys(), ...world.listeners.map((listener) => listener.port)]);
+    let free = 0;
+    for (let port = from; port <= to; port++) if (!taken.has(port)) free += 1;
+    const text = from === to ? spokenPort(from) : `${from}–${to}, ${count(free)} free`;
+    said.textContent = text;
+    tip.hidden = false;
+    put(tip, el("b", {}, text));
+    const [box, line] = [node.getBoundingClientRect(), row.drawing.getBoundingClientRect()];
+    place(tip, line.left - box.left + x, line.bottom - box.top - 16, box.width);
+  }
+  body.addEventListener("pointerdown", (event) => {
+    const row = event.button === 0 && event.pointerType === "mouse" ? rowOf(event) : null;
+    drag = row ? { row, port: portIn(row, event), x: event.clientX, isSpan: false } : null;
+  });
+  // A click comes behind it, and has to know.
+  const drawn = () => setTimeout(() => { drag = null; });
+  addEventListener("pointerup", drawn);
   body.addEventListener("pointermove", (event) => {
+    if (drag && (drag.isSpan || Math.abs(event.clientX - drag.x) > 6)) {
+      drag.isSpan = true;
+      mark(drag.row, drag.port, portIn(drag.row, event));
+      return;
+    }
     const hit = hitAt(rows, event);
     tip.hidden = !hit;
     if (hit) { put(tip, describe(hit)); const box = node.getBoundingClientRect(); place(tip, event.clientX - box.left, event.clientY - box.top, box.width); }
   });
   body.addEventListener("pointerleave", () => { tip.hidden = true; });
   body.addEventListener("click", (event) => {
-    const hit = hitAt(rows, event);
+    if (drag?.isSpan) return;
+    const [hit, line] = [hitAt(rows, event), rowOf(event)];
+    if (line && event.shiftKey) {
+      mark(line, anchor?.row === line ? anchor.port : portIn(line, event), portIn(line, event));
+      return;
+    }
+    anchor = line ? { row: line, port: portIn(line, event) } : null;
     if (hit?.view) open(hit.view);
+    else if (hit) location.hash = `#/p/${hit.port}`;
     else if (!event.target.closest("a")) {
       const row = rows.find((candidate) => candidate.row.contains(event.target));
       if (row) location.hash = `#/r/${encodeURIComponent(row.type.name)}`;
@@ -126,6 +169,7 @@ export function lines(open) {
       selected = Math.max(0, Math.min(stops.length - 1, next));
       body.querySelectorAll(".at").forEach((mark) => mark.remove());
       const stop = stops[selected];
+      anchor = null;
       if (!stop) return;
       const height = stop.row.drawing.clientHeight;
       stop.row.drawing.append(svg("rect.here.at", { x: stop.x - 3, y: 1, width: stop.w + 6, height: height - 2, rx: 4 }));
@@ -134,9 +178,19 @@ export function lines(open) {
     };
     const line = stops[selected]?.line ?? -1;
     const jump = (step) => { for (let k = line + step; k >= 0 && k < rows.length; k += step) { const at = stops.findIndex((stop) => stop.line === k); if (at >= 0) return move(at); } };
+    /** Port by port: from the lease where one is, or from where the last step led. */
+    const stepTo = (by) => {
+      const from = anchor ?? (stops[selected] ? { row: stops[selected].row, port: stops[selected].port } : { row: rows[0], port: rows[0].from - by });
+      const port = Math.max(from.row.base, Math.min(from.row.base + SPANS[zoom] - 1, from.port + by));
+      anchor = { row: from.row, port };
+      selected = stops.findIndex((stop) => stop.row === from.row && stop.port === port);
+      mark(from.row, port, port);
+    };
+    const enter = () => { const stop = stops[selected]; if (stop?.view) open(stop.view); else if (stop) location.hash = `#/p/${stop.port}`; };
+    if (event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key) && rows.length) { event.preventDefault(); stepTo(event.key === "ArrowLeft" ? -1 : 1); return; }
     const keys = {
       ArrowRight: () => move(selected + 1), ArrowLeft: () => move(selected - 1), ArrowDown: () => jump(1), ArrowUp: () => jump(-1),
-      Home: () => move(0), End: () => move(stops.length - 1), Enter: () => stops[selected]?.view && open(stops[selected].view),
+      Home: () => move(0), End: () => move(stops.length - 1), Enter: enter,
       "+": () => setZoom(zoom + 1), "-": () => setZoom(zoom - 1), 0: () => setZoom(0),
     };
     if (keys[event.key] && !event.ctrlKey && !event.metaKey) { event.preventDefault(); keys[event.key](); }
@@ -149,10 +203,17 @@ export function lines(open) {
   });
   const sizes = new ResizeObserver(measure);
   sizes.observe(body);
-  node.leave = () => { unwatch(); sizes.disconnect(); };
+  node.leave = () => { unwatch(); sizes.disconnect(); removeEventListener("pointerup", drawn); };
   node.go = (port) => { const row = rows.find((candidate) => candidate.to >= port) ?? rows.at(-1); row?.row.scrollIntoView({ block: "center" }); };
   renew();
   return node;
+}
+
+/** What a single port is, in words. */
+function spokenPort(port) {
+  const view = byPort().get(port);
+  const listener = world.listeners.find((one) => one.port === port);
+  return view || listener ? spoken({ port, view, listener }) : `${port}, free`;
 }
 
 const programOf = (listener) => (listener.listener?.command ?? "").split(/[\s/]+/).filter(Boolean).slice(0, 1).join("") || basename(listener) || "another user’s";
@@ -172,7 +233,6 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
   const state = `${width}:${height}:${row.type.leased}:${row.type.free}:${present.map((one) => `${one.port}${one.view?.phase ?? "f"}${one.view ? shortName(one.view) : ""}${one.view?.lockId ?? ""}${one.view && one.view.lockId === world.chosen ? "!" : ""}`).join()}`;
   if (row.drawn === state) return;
   const before = new Set(row.drawn ? row.hits.map((hit) => hit.view?.lockId) : present.map((one) => one.view?.lockId));
-  row.drawn = state;
   const parts = [svg("line.bed", { x1: 0, x2: width, y1: height / 2, y2: height / 2 })];
   for (const other of rows) {
     if (other !== row && other.base === row.base) parts.push(svg("rect.neighbour", { x: x(other.from), y: height / 2 - 2, width: (other.to - other.from + 1) * step, height: 4, rx: 2 }));
@@ -184,6 +244,7 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
     const port = row.base + (tick * span) / 10;
     if (port > row.from && port <= row.to) parts.push(svg("line.tick", { x1: x(port), x2: x(port), y1: 2, y2: height - 2 }));
   }
+  const gone = (row.drawn ? row.hits : []).filter((hit) => hit.view && !present.some((one) => one.port === hit.port));
   row.hits = [];
   const w = Math.max(2.7, Math.min(step - 1.2, 9 * scale));
   for (const one of present) {
@@ -193,6 +254,13 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
     parts.push(mark);
     if (one.view && one.view.lockId === world.chosen) parts.push(svg("rect.here", { x: at - 2.5, y: 1, width: w + 5, height: height - 2, rx: 4 }));
     row.hits.push({ ...one, x: at, w });
+  }
+  row.drawn = state;
+  for (const hit of gone) {
+    const mark = shape(hit.view.phase, hit.x, 4 * scale, hit.w, height - 8 * scale);
+    mark.classList.add("going");
+    mark.addEventListener("animationend", () => mark.remove());
+    parts.push(mark);
   }
   parts.push(...labels(row, present, x, step, width, height, scale));
   for (const guest of row.guests) if (!leases.length) parts.push(svg("text.label", { x: x(row.from) + 8, y: height / 2 + 4 * scale }, `${guest.base < row.base ? "↑" : "↓"} ${guest.from === guest.to ? guest.from : `${guest.from}–${guest.to}`} on the line ${guest.base < row.base ? "above" : "below"}`));

@@ -9,6 +9,8 @@ const EPHEMERAL = [32768, 60999];
 const STRIPS = 6;
 const STRIPS_OF_MANY = 2;
 const MANY = 300;
+/** So many rings at a time are looked at. */
+const RINGS_MAX = 4;
 
 /** The band with its sentence. `go(port)`: where a click leads. */
 export function river(go) {
@@ -29,6 +31,19 @@ export function river(go) {
     const state = JSON.stringify([size, world.types.map((type) => [type.name, type.ranges]), [...new Set(sorted().map((view) => view.type))].sort(), world.listeners.map((listener) => listener.port)]);
     if (drawn !== state) { drawn = state; columns = drawWater(water, bed, axis, size); }
     put(lamps, lights(columns, size.height));
+    rings();
+  };
+  // A new lease is one ring on the water; where many come at once, the water is calm.
+  let known = null;
+  const rings = () => {
+    const fresh = known ? sorted().filter((view) => !known.has(view.lockId)) : [];
+    if (world.loaded) known = new Set(world.instances.keys());
+    for (const view of fresh.length <= RINGS_MAX ? fresh : []) {
+      const column = columns[Math.floor(view.port / 1000)];
+      const ring = svg("circle.ring", { cx: round(column.x + 4 + (column.w - 8) * ((view.port % 10) / 10)), cy: round(depthIn(size.height)(view.port) + 2), r: 2 });
+      ring.addEventListener("animationend", () => ring.remove());
+      water.append(ring);
+    }
   };
   let sentenceDrawn = "";
   const say = () => {
