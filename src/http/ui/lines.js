@@ -148,6 +148,7 @@ export function lines(open) {
     if (hit) { put(tip, describe(hit)); const box = node.getBoundingClientRect(); place(tip, event.clientX - box.left, event.clientY - box.top, box.width); }
   });
   body.addEventListener("pointerleave", () => { tip.hidden = true; });
+  body.addEventListener("focusout", () => { tip.hidden = true; });
   body.addEventListener("click", (event) => {
     if (drag?.isSpan) return;
     const [hit, line] = [hitAt(rows, event), rowOf(event)];
@@ -216,7 +217,7 @@ function spokenPort(port) {
   return view || listener ? spoken({ port, view, listener }) : `${port}, free`;
 }
 
-const programOf = (listener) => (listener.listener?.command ?? "").split(/[\s/]+/).filter(Boolean).slice(0, 1).join("") || basename(listener) || "another user’s";
+const programOf = (listener) => basename(listener) || "another user’s";
 function basename(listener) { return (listener.listener?.command ?? "").split(" ")[0].split("/").pop(); }
 export const foreignName = (listener) => basename(listener) || "another user’s program";
 
