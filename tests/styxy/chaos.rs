@@ -72,7 +72,8 @@ impl Chaos {
             format!(
                 "[service_types.web]\nrange = {}\n[service_types.solo]\nrange = {}\n{single}\n\
                  [service_types.lamp]\nrange = {}\n{single}\nsingle_scope = \"id\"\n\
-                 [auto_allocation]\nmin_port = {}\nmax_port = {}\n[serve]\nlisten = \"127.0.0.1:{}\"\n",
+                 [auto_allocation]\nmin_port = {}\nmax_port = {}\n[audit]\nsize = \"100KiB\"\nkeep = 2\n\
+                 [serve]\nlisten = \"127.0.0.1:{}\"\n",
                 ports.range(0, 9),
                 ports.range(20, 24),
                 ports.range(30, 34),
