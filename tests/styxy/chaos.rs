@@ -12,6 +12,7 @@ use crate::running::Running;
 use crate::sandbox::Sandbox;
 use crate::witness;
 use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
 use std::fs;
 use std::rc::Rc;
 
@@ -115,17 +116,21 @@ impl Chaos {
         self.launch();
         // Some are disturbed at once, most when they have come so far that they say something.
         if self.dice.below(4) > 0 {
-            let running = self.running.last().expect("it was started just now");
-            let says = || {
-                let says = !running.is_running() || !running.stderr().is_empty();
-                says.then_some(())
-            };
-            let story =
-                || format!("{}\n{:#?}", running.story(), processes::of(self.sandbox.root()));
-            // Who stands still may be the one that it waits for.
-            if self.halted.is_none() {
-                until("a run that says how it stands", says, story);
-            }
+            self.hear();
+        }
+    }
+
+    /// Until the last one has said how it stands, or has ended.
+    fn hear(&self) {
+        let running = self.running.last().expect("it was started just now");
+        let says = || {
+            let says = !running.is_running() || !running.stderr().is_empty();
+            says.then_some(())
+        };
+        let story = || format!("{}\n{:#?}", running.story(), processes::of(self.sandbox.root()));
+        // Who stands still may be the one that it waits for.
+        if self.halted.is_none() {
+            until("a run that says how it stands", says, story);
         }
     }
 
@@ -195,19 +200,23 @@ impl Chaos {
     fn rob(&mut self) {
         self.end_all();
         for _ in 0..4 {
-            self.start_server();
+            self.launch();
+            // Who comes later finds another directory than the one that it was started for.
+            self.hear();
         }
-        let robbed = self.pids(|one| one.is_styxy("run"));
         let _ = fs::remove_dir_all(self.sandbox.state());
+        let robbed = format!("AGE={}", self.age);
         self.age += 1;
         for _ in 0..4 {
             self.start_server();
         }
-        // Once: a pid may be given to another.
-        robbed.iter().for_each(|pid| processes::signal(*pid, Signal::SIGTERM));
+        // Once: a second word is stronger than the first. Some go into the background only now.
+        let mut told = BTreeSet::new();
         until_true(&format!("the end of who was robbed (seed {})", self.seed), || {
-            let alive = self.pids(|one| one.is_styxy("run"));
-            !robbed.iter().any(|pid| alive.contains(pid))
+            let left = self.pids(|one| is_supervisor(one) && one.carries(&robbed));
+            let new = left.iter().filter(|pid| told.insert(**pid));
+            new.for_each(|pid| processes::signal(*pid, Signal::SIGTERM));
+            left.is_empty()
         });
     }
 
@@ -256,17 +265,20 @@ impl Chaos {
             processes::signal(pid, Signal::SIGCONT);
         }
         self.pass();
-        until_true(&format!("the end of all (seed {})", self.seed), || {
+        let (root, seed) = (self.sandbox.root().to_owned(), self.seed);
+        let mut is_over = || {
             self.sandbox.run("stop --all");
             self.running.iter().for_each(|running| running.signal(Signal::SIGTERM));
             self.running.retain(|running| running.is_running());
             // What was left starting in the background, by one that was killed itself, has no row yet: it
             // is stopped when it has one.
-            let is_over = |one: &serde_json::Value| one["phase"] == "reserved";
+            let is_reserved = |one: &serde_json::Value| one["phase"] == "reserved";
             self.running.is_empty()
-                && self.sandbox.instances().iter().all(is_over)
+                && self.sandbox.instances().iter().all(is_reserved)
                 && !self.pids(is_supervisor).into_iter().any(is_alive)
-        });
+        };
+        let event = format!("the end of all (seed {seed})");
+        until(&event, || is_over().then_some(()), || format!("{:#?}", processes::of(&root)));
         self.sandbox.run("cleanup").code(0);
     }
 

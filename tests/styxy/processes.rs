@@ -18,6 +18,11 @@ impl Process {
         self.command.split(' ').any(|one| one == word || one.rsplit('/').next() == Some(word))
     }
 
+    /// Whether it was started with that `NAME=value` in its environment.
+    pub(crate) fn carries(&self, variable: &str) -> bool {
+        environment(self.pid).split(|byte| *byte == 0).any(|one| one == variable.as_bytes())
+    }
+
     /// Whether it is that command of styxy's.
     pub(crate) fn is_styxy(&self, verb: &str) -> bool {
         let mut words = self.command.split(' ');
@@ -46,9 +51,13 @@ fn belongs(pid: i32, folder: &Path) -> bool {
     let works_there =
         std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|place| place.starts_with(folder));
     let name = folder.as_os_str().as_bytes();
-    let names_it = std::fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|text| text.windows(name.len()).any(|window| window == name));
+    let names_it = environment(pid).windows(name.len()).any(|window| window == name);
     (works_there || names_it) && is_alive(pid)
+}
+
+/// The environment that the process was started with, if it can be read.
+fn environment(pid: i32) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
 }
 
 /// The process's arguments, for people.
