@@ -28,6 +28,9 @@ use std::{
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 /// Each further wait is half as long again, up to this.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Compose takes much longer to name a project's containers than their engine to describe them: who is known is
+/// looked at so often before it is asked again.
+const LOOKS_MAX: u32 = 4;
 
 /// The proof for one start of the command.
 pub(super) struct Proof<'a> {
@@ -41,6 +44,10 @@ pub(super) struct Proof<'a> {
     is_awaited: bool,
     next_at: Option<Instant>,
     pause: Duration,
+    /// A project's containers, as they were named last.
+    members: Vec<String>,
+    /// How often these are still looked at.
+    looks_left: u32,
     proved: Option<Behind>,
 }
 
@@ -83,6 +90,8 @@ impl<'a> Proof<'a> {
             is_awaited: false,
             next_at: None,
             pause: PAUSE_FIRST,
+            members: Vec::new(),
+            looks_left: 0,
             proved: None,
         }
     }
@@ -142,6 +151,10 @@ impl<'a> Proof<'a> {
         self.asked_at = now;
         let whose = self.contained.whose;
         let (stage, question) = match &whose.mark {
+            Mark::Project(_) if self.looks_left > 0 => {
+                self.looks_left -= 1;
+                (Stage::Looking, looking(whose.ask(&["container", "inspect"], &self.members)))
+            }
             Mark::Project(_) => (Stage::Listing, sweep::list(whose)),
             Mark::Label(_) => {
                 let Some((id, _)) = engine::written_down(whose) else {
@@ -181,10 +194,13 @@ impl<'a> Proof<'a> {
                 return Some(self.not_yet("its containers are not there yet".to_owned()));
             }
             let question = looking(whose.ask(&["container", "inspect"], &ids));
+            // The rest before the next look is as long as a look takes, and that is without this one's list.
+            (self.members, self.looks_left, self.asked_at) = (ids, LOOKS_MAX, clock::now());
             return Some(self.ask(Stage::Looking, &question));
         }
         let Some(found) = facts::parse(&answer.out).filter(|found| !found.is_empty()) else {
             let why = answer.complaint.lines().last().unwrap_or("it said nothing").to_owned();
+            self.looks_left = 0;
             return Some(self.not_yet(format!("{} does not know: {why}", whose.engine_name())));
         };
         Some(self.judge(&found))
