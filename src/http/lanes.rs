@@ -6,7 +6,7 @@
 use super::{call::Reply, problem::Problem};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -78,9 +78,9 @@ impl Lanes {
     /// One look for all who ask for the same while another look is under way. It begins after they asked,
     /// so nobody is told anything old.
     pub(super) async fn share(
-        &self,
+        self: &Arc<Self>,
         name: &'static str,
-        look: impl Fn() -> Result<Reply, Problem> + Clone + Send + 'static,
+        look: impl Fn() -> Result<Reply, Problem> + Clone + Send + Sync + 'static,
     ) -> Reply {
         let (tell, told) = oneshot::channel();
         let takes_off = {
@@ -90,13 +90,17 @@ impl Lanes {
             !std::mem::replace(&mut flight.in_the_air, true)
         };
         if takes_off {
-            // Who asked first flies for all; who comes meanwhile waits for the next flight.
-            while let Some(waiting) = self.boarding(name) {
-                let reply = self.run(Lane::Read, look.clone()).await;
-                let reply = reply.unwrap_or_else(|problem| problem.reply());
-                // Who has hung up needs no answer.
-                waiting.into_iter().for_each(|tell| _ = tell.send(reply.clone()));
-            }
+            // Who asked first may hang up, and then its own answer is given up half-way: the flight must not
+            // be, for the others. Who comes meanwhile waits for the next one.
+            let lanes = Arc::clone(self);
+            tokio::spawn(async move {
+                while let Some(waiting) = lanes.boarding(name) {
+                    let reply = lanes.run(Lane::Read, look.clone()).await;
+                    let reply = reply.unwrap_or_else(|problem| problem.reply());
+                    // Who has hung up needs no answer.
+                    waiting.into_iter().for_each(|tell| _ = tell.send(reply.clone()));
+                }
+            });
         }
         told.await.unwrap_or_else(|_| Problem::new(503, "the look was given up", "").reply())
     }
@@ -111,5 +115,35 @@ impl Lanes {
 
     fn flights(&self) -> MutexGuard<'_, BTreeMap<&'static str, Flight>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use tokio::{runtime, select, task::yield_now};
+
+    #[test]
+    fn who_hangs_up_takes_the_answer_from_nobody_else() {
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let lanes = Arc::new(Lanes::new());
+            let (go, may_go) = mpsc::channel();
+            let may_go = Arc::new(Mutex::new(may_go));
+            let look = move || {
+                let _ = may_go.lock().unwrap().recv();
+                Ok(Reply::text("text/plain", "seen"))
+            };
+            select! {
+                biased;
+                _ = lanes.share("look", look.clone()) => panic!("nobody has looked yet"),
+                () = yield_now() => {}
+            }
+            // The first one has hung up while somebody looked for it.
+            go.send(()).unwrap();
+            go.send(()).unwrap();
+            assert_eq!(lanes.share("look", look).await.body, "seen");
+        });
     }
 }

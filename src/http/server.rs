@@ -16,7 +16,7 @@ pub(super) struct Server {
     /// Where it listens.
     pub(super) port: u16,
     /// Operations run here.
-    pub(super) lanes: Lanes,
+    pub(super) lanes: Arc<Lanes>,
     /// Who is told of changes.
     pub(super) hub: Hub,
     /// What happened, as the audit log tells it.
@@ -33,7 +33,7 @@ impl Server {
         let sources = Sources::of_environment();
         Self {
             port,
-            lanes: Lanes::new(),
+            lanes: Arc::new(Lanes::new()),
             hub: Hub::new(),
             book: Mutex::default(),
             started: Instant::now(),
