@@ -22,8 +22,10 @@ const LOAD: Duration = Duration::from_secs(5);
 const COMMANDS: usize = 21;
 /// What may be resident, in KiB.
 const RESIDENT_MAX: u64 = 12 * 1024;
-/// Threads that have nothing to do have ended by then.
-const QUIET: Duration = Duration::from_secs(8);
+/// Threads that have nothing to do have ended by then, on any machine.
+const CALM_MAX: Duration = Duration::from_secs(60);
+/// So long it is watched while it has nothing to do.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// The server.
 struct Server {
@@ -102,6 +104,13 @@ fn report_events(server: &Server, place: &Path) {
 /// What it takes while it has nothing to do.
 #[expect(clippy::disallowed_methods, reason = "it waits until nothing is done any more")]
 fn report_quiet(server: &Server) {
+    // Threads that have nothing to do end, and give back what they have used.
+    let is_calm = || status(server, "Threads:") == 1;
+    let calm = (0..CALM_MAX.as_secs()).any(|_| {
+        std::thread::sleep(Duration::from_secs(1));
+        is_calm()
+    });
+    assert!(calm, "its threads do not end");
     let before = processor_time(server);
     std::thread::sleep(QUIET);
     let used = (processor_time(server) - before).as_millis();
@@ -273,10 +282,15 @@ fn processor_time(server: &Server) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Its resident memory.
+/// Its resident memory, in KiB.
 fn resident(server: &Server) -> u64 {
+    status(server, "VmRSS:")
+}
+
+/// A number that the kernel tells of it.
+fn status(server: &Server, name: &str) -> u64 {
     let status =
         fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
     line.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }

@@ -304,12 +304,21 @@ const jobs = {
       };
       requestAnimationFrame(frame);
     }), scrolls);
-    const told = (what, times) => {
-      assert.equal(times.length, 119);
-      figure(`frames while ${what} with 1000 leases: median ${times[60].toFixed(1)} ms, 95% ${times[113].toFixed(1)} ms, longest ${times[118].toFixed(1)} ms; wanted: 33 ms`);
+    // On a machine that others use, too, the processor time of a frame says more than its length.
+    const system = await browser.newBrowserCDPSession();
+    const used = async () => {
+      const { processInfo } = await system.send("SystemInfo.getProcessInfo");
+      return processInfo.filter(({ type }) => type === "renderer" || type === "GPU").reduce((sum, { cpuTime }) => sum + cpuTime, 0);
     };
-    told("nothing happens", await frames(false));
-    told("scrolling", await frames(true));
+    const told = async (what, scrolls) => {
+      const before = await used();
+      const times = await frames(scrolls);
+      const each = (1000 * (await used() - before)) / times.length;
+      assert.equal(times.length, 119);
+      figure(`frames while ${what} with 1000 leases: median ${times[60].toFixed(1)} ms, 95% ${times[113].toFixed(1)} ms, longest ${times[118].toFixed(1)} ms, processor time of each ${each.toFixed(1)} ms; wanted: 33 ms`);
+    };
+    await told("nothing happens", false);
+    await told("scrolling", true);
     let over = false;
     const changes = (async () => {
       for (let turn = 0; !over; turn++) {
@@ -318,7 +327,7 @@ const jobs = {
         await fetch(`${origin}/allocate/${lockId}`, { method: "DELETE", headers });
       }
     })();
-    told("leases come and go", await frames(false));
+    await told("leases come and go", false);
     over = true;
     await changes;
     // The last one is there when it is scrolled to, and the first one again after that.
