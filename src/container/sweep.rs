@@ -125,7 +125,7 @@ enum Stage {
 impl Sweep {
     /// Begins a pass with its first question.
     pub fn begin(whose: &Whose, aim: Aim) -> (Self, Question) {
-        let sweep = Self {
+        let mut sweep = Self {
             whose: whose.clone(),
             aim,
             stage: Stage::Listing,
@@ -133,7 +133,17 @@ impl Sweep {
             is_done: false,
             rounds: 0,
         };
-        let question = sweep.list();
+        if let (Aim::Stop { .. }, Mark::Project(_)) = (aim, &whose.mark) {
+            // It takes down whatever there is, and compose is slow: it is not asked first what that may be.
+            sweep.want(&[]);
+        }
+        let question = match sweep.deeds.pop_front() {
+            Some(deed) => {
+                sweep.stage = Stage::Doing;
+                deed
+            }
+            None => sweep.list(),
+        };
         (sweep, question)
     }
 

@@ -72,6 +72,9 @@ fn a_project_gets_its_ports_and_goes_down() {
             assert_eq!(ask(port, "/").trim(), "hello");
         }
         let stop = sandbox.start("stop pg");
+        let filter = format!("label=com.docker.compose.project={project}");
+        let running_ones = || engine.docker(&["ps", "--quiet", "--filter", &filter]);
+        until_true("the end of what runs in them", || running_ones().is_empty());
         until_true("the end of its containers", || of_project(engine, &project) == 0);
         running.wait();
         stop.wait().code(0);
