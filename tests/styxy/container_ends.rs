@@ -87,20 +87,32 @@ fn one_that_was_run_without_rm_is_left_stopped() {
     engine.remove(&killed);
 }
 
+/// How many crashes in the first moments there are, and as many more as are needed to meet all of these.
+const ROUNDS: u32 = 12;
+
 #[test]
 fn a_crash_in_the_first_moments_leaves_nothing_either() {
     let engine = engine();
     let sandbox = engine.sandbox();
     let mut never_told = 0;
-    for round in 0..12 {
+    for round in 0..ROUNDS * 3 {
+        if round >= ROUNDS && never_told > 0 {
+            break;
+        }
         let remove = if round % 2 == 0 { "--rm " } else { "" };
         let line = run("--container-port 80", &format!("{remove}--init"), SERVER);
         let running = sandbox.start(&line);
         // The record has the command's pid before the command does anything.
         let leads = || leader_of(&sandbox);
         let leader = until("its command", leads, || running.story());
-        // Further from the start with each round: before, while and after the engine makes the container.
-        let_pass(Duration::from_millis(5) * round);
+        if round < ROUNDS {
+            // Further from the start with each round: before, while and after the engine makes the container.
+            let_pass(Duration::from_millis(5) * round);
+        } else {
+            // On a busy machine these were all too early or too late: now, as soon as it is asked to.
+            let cidfile = leader.2.with_extension("cid");
+            until_true("the file for its id", || cidfile.exists());
+        }
         let (killed, cidfile) = crash_in(&sandbox, leader);
         running.wait();
         never_told += usize::from(fs::read_to_string(&cidfile).is_ok_and(|id| id.is_empty()));
