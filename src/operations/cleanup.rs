@@ -36,15 +36,20 @@ impl Host {
             for dead in self.collect(registry, remarks, &world, usize::MAX) {
                 removed.push(format!("the lease of {}", dead.name));
             }
-            let litter = remove_litter(self.store.run(), registry);
-            removed.extend(litter.iter().map(|lock_id| format!("the run files of {lock_id}")));
             let left =
                 registry.leased().filter(|(instance, _)| world.life(instance) == Life::Leftovers);
             let left =
                 left.map(|(instance, lease)| (instance.name.to_string(), lease.lock_id.clone()));
-            Ok(left
+            // Whose row was lost with the registry, to another one of its name or port.
+            let rowless = self.litter(registry).into_iter();
+            let rowless = rowless.filter_map(|lock_id| Some((world.left_by(&lock_id)?, lock_id)));
+            let taken: Vec<(String, Held)> = left
+                .chain(rowless)
                 .filter_map(|(name, lock_id)| Some((name, self.store.run().take_over(&lock_id)?)))
-                .collect::<Vec<(String, Held)>>())
+                .collect();
+            let litter = remove_litter(self.store.run(), registry);
+            removed.extend(litter.iter().map(|lock_id| format!("the run files of {lock_id}")));
+            Ok(taken)
         })?;
         let mut failure = None;
         for (name, held) in taken {

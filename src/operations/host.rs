@@ -294,6 +294,13 @@ impl<'a> HostWorld<'a> {
         }
     }
 
+    /// What is called by that lockId, if its supervisor is dead and has left something running.
+    pub fn left_by(&self, lock_id: &LockId) -> Option<String> {
+        let record = self.host.store.run().read(lock_id)?;
+        let lease = record.details.row.lease.as_ref()?;
+        self.has_leftovers(&record, lease).then(|| record.details.row.name.to_string())
+    }
+
     fn has_leftovers(&self, record: &Record, lease: &Lease) -> bool {
         // After a boot everything is gone; from another PID namespace nothing may be signalled.
         let here = record.details.boot == self.host.actor.boot

@@ -6,6 +6,7 @@
 
 use super::{record::Record, run_dir::RunDirectory, storage::Storage};
 use crate::registry::Registry;
+use std::cmp::Reverse;
 
 /// The registry that the ranges and the run files tell of.
 pub(super) fn registry<S: Storage>(ranges: Registry, run: &RunDirectory<S>) -> Registry {
@@ -18,8 +19,9 @@ pub(super) fn registry<S: Storage>(ranges: Registry, run: &RunDirectory<S>) -> R
             record.details.row.lease.is_some() && !record.details.row.ports.is_empty()
         })
         .collect();
-    // The living first: of two that tell of one name or port, at most one can be alive.
-    found.sort_by_key(|(alive, record)| (!alive, record.details.started_boot_ms));
+    // The living first: of two that tell of one name or port, at most one can be alive. Of two dead ones it is
+    // the later that may have left something: it could only begin when nothing was left of the earlier.
+    found.sort_by_key(|(alive, record)| (!alive, Reverse(record.details.started_boot_ms)));
     let mut registry = Registry { instances: Vec::new(), ..ranges };
     for (_, record) in found {
         let row = record.details.row;
@@ -36,25 +38,33 @@ mod tests {
     use super::*;
     use crate::store::{
         Store,
-        record::{Vitals, tests::details},
+        record::{Details, Vitals, tests::details},
     };
 
-    #[test]
-    fn the_living_get_their_rows_back_before_the_dead() {
+    /// Who gets the one row, of those that began at these times.
+    fn heir(dead: &[(&str, u64)], alive: Option<&str>) -> String {
         let place = tempfile::tempdir().unwrap();
         let store = Store::open(place.path()).unwrap();
-        let write = |lock_id: &str| {
+        let write = |lock_id: &str, started_boot_ms| {
             let mut held = store.run().hold(lock_id.parse().unwrap()).unwrap();
-            let details = details(lock_id);
+            let details = Details { started_boot_ms, ..details(lock_id) };
             held.write(&Record { vitals: Vitals::starting(), details }).unwrap();
             held
         };
-        let mut dead = write("ai-rag-dddddd");
-        dead.leave_files();
-        drop(dead);
-        let _alive = write("ai-rag-zzzzzz");
+        for (lock_id, began) in dead {
+            write(lock_id, *began).leave_files();
+        }
+        let _alive = alive.map(|lock_id| write(lock_id, 2));
         let rebuilt = registry(Registry::default(), store.run());
         let locks: Vec<&str> = rebuilt.leased().map(|(_, lease)| lease.lock_id.as_str()).collect();
-        assert_eq!(locks, ["ai-rag-zzzzzz"]);
+        locks.join(" ")
+    }
+
+    #[test]
+    fn the_living_get_their_rows_back_before_the_dead_and_the_last_of_those() {
+        let dead = [("ai-rag-dddddd", 1), ("ai-rag-cccccc", 3), ("ai-rag-eeeeee", 2)];
+        assert_eq!(heir(&dead[..1], Some("ai-rag-zzzzzz")), "ai-rag-zzzzzz");
+        assert_eq!(heir(&dead, Some("ai-rag-zzzzzz")), "ai-rag-zzzzzz");
+        assert_eq!(heir(&dead, None), "ai-rag-cccccc");
     }
 }

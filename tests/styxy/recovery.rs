@@ -1,6 +1,7 @@
 //! A registry that is broken, missing or from another version: nothing that lives is lost.
 
 use crate::patience::until_true;
+use crate::processes;
 use crate::sandbox::{Sandbox, server_pid};
 use nix::sys::signal::Signal;
 use std::fs;
@@ -100,6 +101,30 @@ fn a_missing_registry_is_built_again_from_what_runs() {
     assert!(!sandbox.file("started").exists());
     assert_eq!(sandbox.instance("solo", "rag").unwrap()["port"], ready.port);
     running.end(Signal::SIGTERM).code(143);
+}
+
+#[test]
+fn what_the_dead_left_is_stopped_also_when_its_row_was_lost() {
+    let sandbox = Sandbox::new();
+    let running =
+        sandbox.start("run -t web -i a --ready none --stop-timeout 200ms -- child deaf sleep");
+    let left = running.ready().pid;
+    processes::signal(running.pid(), Signal::SIGKILL);
+    running.wait();
+    let record = fs::read_dir(sandbox.state().join("run")).unwrap().flatten().find_map(|entry| {
+        Some(entry.path()).filter(|path| path.extension().is_some_and(|it| it == "json"))
+    });
+    let record = record.expect("a supervisor that was killed leaves its record");
+    let hidden = sandbox.file("hidden");
+    fs::rename(&record, &hidden).unwrap();
+    fs::remove_file(state_file(&sandbox)).unwrap();
+    sandbox.run("run -t web -i b -- true").code(0);
+    fs::rename(&hidden, &record).unwrap();
+
+    assert!(processes::is_alive(left));
+    sandbox.run("cleanup").code(0).printed("removed what web/a had left running, and its lease\n");
+    assert!(!processes::is_alive(left));
+    sandbox.run("cleanup").code(0).said(&["nothing was left"]);
 }
 
 #[test]
