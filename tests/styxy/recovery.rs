@@ -2,7 +2,7 @@
 
 use crate::patience::until_true;
 use crate::processes;
-use crate::sandbox::{Sandbox, server_pid};
+use crate::sandbox::{Sandbox, recorded_pids, server_pid};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -106,9 +106,10 @@ fn a_missing_registry_is_built_again_from_what_runs() {
 #[test]
 fn what_the_dead_left_is_stopped_also_when_its_row_was_lost() {
     let sandbox = Sandbox::new();
-    let running =
-        sandbox.start("run -t web -i a --ready none --stop-timeout 200ms -- child deaf sleep");
-    let left = running.ready().pid;
+    let command = "child deaf record=seen sleep";
+    let words = format!("run -t web -i a --ready none --stop-timeout 200ms -- {command}");
+    let running = sandbox.start(&words);
+    let left = recorded_pids(&sandbox.file("seen"), 1)[0];
     processes::signal(running.pid(), Signal::SIGKILL);
     running.wait();
     let record = fs::read_dir(sandbox.state().join("run")).unwrap().flatten().find_map(|entry| {
