@@ -36,18 +36,16 @@ pub(super) fn tally(server: &Server) -> Result<Tally, Problem> {
 impl Book {
     fn read(&mut self, server: &Server) -> Result<(), Problem> {
         let host = server.host_to_look();
-        let is_first = self.ledger.is_none();
+        // What is in the log already is counted, and told to nobody.
+        let most = if self.ledger.is_none() { 0 } else { UNTOLD_MAX };
         let ledger = match &mut self.ledger {
             Some(ledger) => ledger,
             none => none.insert(host.ledger(&tell)?),
         };
-        let news = host.read_on(ledger, &tell)?;
-        news.iter().for_each(|event| self.tally.add(&event.entry));
-        if !is_first {
-            self.untold.extend(news);
-            let excess = self.untold.len().saturating_sub(UNTOLD_MAX);
-            self.untold.drain(..excess);
-        }
+        let news = host.read_on(ledger, most, &mut |entry| self.tally.add(entry), &tell)?;
+        self.untold.extend(news);
+        let excess = self.untold.len().saturating_sub(UNTOLD_MAX);
+        self.untold.drain(..excess);
         Ok(())
     }
 }

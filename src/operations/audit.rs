@@ -19,7 +19,12 @@ use crate::{
 
 pub use crate::store::audit::{Entry, User};
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
-use std::{collections::BTreeMap, io, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    str::FromStr,
+    time::Duration,
+};
 
 /// Which lines are wanted; what is not given does not matter.
 #[derive(Debug, Clone, Default)]
@@ -92,10 +97,13 @@ impl Host {
         let filter = filter.resolved(clock::utc())?;
         let wanted = &|entry: &Entry| filter.fits(entry);
         loop {
-            if follower.read_on(wanted)? {
+            let mut entries = Vec::new();
+            let mut take = |entry| entries.push(entry);
+            if follower.read_on(wanted, &mut take)? {
                 let reached = self.read(tell)?.seq;
-                show(&names.events(follower.settled(reached, wanted)?))?;
+                follower.settle(reached, wanted, &mut take)?;
             }
+            show(&names.events(entries))?;
             if is_interrupted(&interrupts, &follower).map_err(failed)? {
                 return Ok(interrupts.which().exit_code());
             }
@@ -115,15 +123,28 @@ impl Host {
         Ok(Ledger { follower: self.store.audit().follow()?, names: Names::new(self, tell)? })
     }
 
-    /// What has happened since the last look; the first one sees the whole log.
-    pub fn read_on(&self, ledger: &mut Ledger, tell: &Tell<'_>) -> Result<Vec<Event>, Error> {
+    /// What has happened since the last look, but no more than the last `most` of it; `count` sees all of it.
+    /// The first look sees the whole log.
+    pub fn read_on(
+        &self,
+        ledger: &mut Ledger,
+        most: usize,
+        count: &mut dyn FnMut(&Entry),
+        tell: &Tell<'_>,
+    ) -> Result<Vec<Event>, Error> {
         let all = &|_: &Entry| true;
-        if !ledger.follower.read_on(all)? {
-            return Ok(Vec::new());
+        let mut last = VecDeque::new();
+        let mut take = |entry: Entry| {
+            count(&entry);
+            last.push_back(entry);
+            last.drain(..last.len().saturating_sub(most));
+        };
+        if ledger.follower.read_on(all, &mut take)? {
+            let registry = self.read(tell)?;
+            ledger.names.learn(&registry);
+            ledger.follower.settle(registry.seq, all, &mut take)?;
         }
-        let registry = self.read(tell)?;
-        ledger.names.learn(&registry);
-        Ok(ledger.names.events(ledger.follower.settled(registry.seq, all)?))
+        Ok(ledger.names.events(last.into()))
     }
 }
 

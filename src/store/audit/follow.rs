@@ -18,6 +18,9 @@ use std::{
 const CHANGES: AddWatchFlags =
     AddWatchFlags::IN_MODIFY.union(AddWatchFlags::IN_CREATE).union(AddWatchFlags::IN_MOVED_TO);
 
+/// Who is handed a line that counts.
+pub(super) type Take<'a> = dyn FnMut(Entry) + 'a;
+
 /// The log as it is read on and on, from its first line. There may be more when its descriptor is readable.
 #[derive(Debug)]
 pub struct Follower {
@@ -42,31 +45,46 @@ impl Audit {
 }
 
 impl Follower {
-    /// Reads all that is there; tells whether any line waits to be settled.
-    pub fn read_on(&mut self, wanted: &Wanted<'_>) -> Result<bool, StoreError> {
+    /// Reads all that is there, and hands over the lines that count, but for those of which the number that the
+    /// registry has will tell; says whether there are such. So of a long log no more than that is kept.
+    pub fn read_on(
+        &mut self,
+        wanted: &Wanted<'_>,
+        take: &mut Take<'_>,
+    ) -> Result<bool, StoreError> {
         // Before looking, so that whatever comes after the look is a notice again. That there is none, or
         // more than one reading takes, is fine: the wait tells.
         let _ = self.notices.read_events();
-        self.drain(wanted)?;
+        self.drain(wanted, take)?;
         Ok(self.sieve.holds_any())
     }
 
-    /// The lines that count, given the number that the registry was seen to have after
+    /// Hands over the other lines that count, given the number that the registry was seen to have after
     /// [`Follower::read_on`].
-    pub fn settled(&mut self, reached: u64, wanted: &Wanted<'_>) -> Result<Vec<Entry>, StoreError> {
+    pub fn settle(
+        &mut self,
+        reached: u64,
+        wanted: &Wanted<'_>,
+        take: &mut Take<'_>,
+    ) -> Result<(), StoreError> {
         // Every line up to that number is in the log by now. The notices are left alone: one may tell of a
         // commit since then, and be the last one for long.
-        self.drain(wanted)?;
-        Ok(self.sieve.settled(reached))
+        self.drain(wanted, take)?;
+        self.sieve.settled(reached).for_each(take);
+        Ok(())
     }
 
-    fn drain(&mut self, wanted: &Wanted<'_>) -> Result<(), StoreError> {
-        self.take_all(wanted).map_err(|error| StoreError::at("read", &self.audit.path, error))
+    fn drain(&mut self, wanted: &Wanted<'_>, take: &mut Take<'_>) -> Result<(), StoreError> {
+        let read = self.take_all(wanted, take);
+        read.map_err(|error| StoreError::at("read", &self.audit.path, error))
     }
 
-    fn take_all(&mut self, wanted: &Wanted<'_>) -> io::Result<()> {
+    fn take_all(&mut self, wanted: &Wanted<'_>, hand_over: &mut Take<'_>) -> io::Result<()> {
         let sieve = &mut self.sieve;
-        let mut take = |entry| sieve.add(entry, wanted);
+        let mut take = |entry| {
+            sieve.add(entry, wanted);
+            sieve.proved().for_each(&mut *hand_over);
+        };
         if let Some(reading) = &mut self.reading {
             reading.read_on(&mut take)?;
         }
@@ -104,8 +122,11 @@ mod tests {
     }
 
     fn seen(follower: &mut Follower, reached: u64) -> Vec<u64> {
-        follower.read_on(&|_| true).unwrap();
-        follower.settled(reached, &|_| true).unwrap().iter().map(|entry| entry.seq).collect()
+        let mut seen = Vec::new();
+        let mut take = |entry: Entry| seen.push(entry.seq);
+        follower.read_on(&|_| true, &mut take).unwrap();
+        follower.settle(reached, &|_| true, &mut take).unwrap();
+        seen
     }
 
     #[test]
@@ -139,10 +160,11 @@ mod tests {
         let audit = Audit::new(place.path(), Rotation::default());
         let mut follower = audit.follow().unwrap();
         write(&audit, 0, &[1]);
-        assert!(follower.read_on(&|_| true).unwrap());
+        let nobody = &mut |entry| panic!("{entry:?} may never have happened");
+        assert!(follower.read_on(&|_| true, nobody).unwrap());
         // The number was read as 0; then the commit came.
         fs::write(place.path().join("state.json"), "").unwrap();
-        assert_eq!(follower.settled(0, &|_| true).unwrap(), []);
+        follower.settle(0, &|_| true, nobody).unwrap();
         let notices = follower.notices.read_events().unwrap();
         assert!(notices.iter().any(|notice| notice.name.as_deref() == Some("state.json".as_ref())));
     }

@@ -10,6 +10,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    borrow::Cow,
     fs::File,
     io,
     os::unix::fs::{FileExt, MetadataExt},
@@ -130,6 +131,10 @@ pub(super) struct Sieve {
     held: Vec<Entry>,
     /// The highest number of a change so far that may count.
     highest: u64,
+    /// So many of those held count, whatever comes: a later transaction found the registry behind them.
+    proved: usize,
+    /// By which process, and when, the last line was written: those of one transaction have that in common.
+    last: Option<(i32, Cow<'static, str>)>,
 }
 
 impl Sieve {
@@ -142,6 +147,11 @@ impl Sieve {
         if self.highest >= never {
             self.held.retain(|held| !held.action.is_change() || held.seq < never);
             self.highest = never - 1;
+        }
+        let is_same = |(pid, time): &(i32, Cow<'_, str>)| *pid == entry.pid && *time == entry.time;
+        if !self.last.as_ref().is_some_and(is_same) {
+            self.proved = self.held.len();
+            self.last = Some((entry.pid, entry.time.clone()));
         }
         if is_change {
             self.highest = entry.seq;
@@ -156,10 +166,16 @@ impl Sieve {
         !self.held.is_empty()
     }
 
+    /// The lines of which it is known already that they count.
+    pub(super) fn proved(&mut self) -> impl Iterator<Item = Entry> {
+        self.held.drain(..std::mem::take(&mut self.proved))
+    }
+
     /// The lines before the first change that the registry has not reached.
-    pub(super) fn settled(&mut self, reached: u64) -> Vec<Entry> {
+    pub(super) fn settled(&mut self, reached: u64) -> impl Iterator<Item = Entry> {
         let open = self.held.iter().position(|entry| !has_happened(entry, reached));
-        self.held.drain(..open.unwrap_or(self.held.len())).collect()
+        self.proved = 0;
+        self.held.drain(..open.unwrap_or(self.held.len()))
     }
 
     /// All lines that count.
@@ -229,10 +245,10 @@ pub(super) mod tests {
         for (seq, action) in [(1, Action::Release), (2, Action::Release), (2, Action::Attach)] {
             sieve.add(entry(seq, action, 0), &|_| true);
         }
-        assert_eq!(sieve.settled(1).len(), 1);
+        assert_eq!(sieve.settled(1).count(), 1);
         assert!(sieve.holds_any());
-        assert_eq!(sieve.settled(1).len(), 0);
-        assert_eq!(sieve.settled(2).len(), 2);
+        assert_eq!(sieve.settled(1).count(), 0);
+        assert_eq!(sieve.settled(2).count(), 2);
         assert!(!sieve.holds_any());
     }
 
@@ -260,19 +276,28 @@ pub(super) mod tests {
             transactions in prop::collection::vec((0usize..4, 0usize..3, any::<bool>()), 0..40),
         ) {
             let (mut sieve, mut reached, mut expected) = (Sieve::default(), 0, Vec::new());
+            let (mut stream, mut streamed) = (Sieve::default(), Vec::new());
             for (pid, (changes, remarks, killed)) in (0..).zip(transactions) {
                 let mut lines: Vec<Entry> = (0..changes)
                     .map(|more| entry(reached + 1 + more as u64, Action::Allocate, pid))
                     .collect();
                 let after = reached + changes as u64;
                 lines.extend((0..remarks).map(|_| entry(after, Action::Blocked, pid)));
-                lines.iter().for_each(|line| sieve.add(line.clone(), &|_| true));
+                for line in &lines {
+                    sieve.add(line.clone(), &|_| true);
+                    stream.add(line.clone(), &|_| true);
+                    streamed.extend(stream.proved());
+                }
+                // No more is kept than the last transaction that said anything.
+                prop_assert!(lines.is_empty() || stream.held.len() <= lines.len());
                 if !killed {
                     reached = after;
                 }
                 // Remarks stay in any case.
                 expected.extend(lines.into_iter().filter(|l| !killed || !l.action.is_change()));
             }
+            streamed.extend(stream.all(reached));
+            prop_assert_eq!(streamed, expected.clone());
             prop_assert_eq!(sieve.all(reached), expected);
         }
     }
