@@ -115,7 +115,7 @@ fn at_rest(styxy: &Styxy<'_>) {
         mean(&["Rss:"]),
         REST.as_secs()
     );
-    let stopped = styxy.command(&["stop", "--all", "--yes"]).status();
+    let stopped = styxy.command(&["stop", "--all"]).status();
     assert!(stopped.is_ok_and(|status| status.success()), "they could not be stopped");
     for supervisor in &mut supervisors {
         supervisor.wait().expect("its end");
