@@ -283,8 +283,10 @@ impl Host {
         let (mut held, socket) = match hand.succession.take() {
             Some(Succession { held, socket }) => (held, socket),
             None => {
-                let held =
-                    self.store.run().hold(takes_over.unwrap_or_else(|| new_lock_id(&name)))?;
+                let held = match takes_over {
+                    Some(reserved) => self.store.run().hold_reserved(reserved)?,
+                    None => self.store.run().hold(new_lock_id(&name))?,
+                };
                 let socket = held.listen()?;
                 (held, socket)
             }

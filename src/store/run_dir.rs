@@ -97,6 +97,16 @@ impl<S: Storage> RunDirectory<S> {
         })
     }
 
+    /// The same with the lockId of a reservation. What a run has left that died on its way to take it over goes:
+    /// it had not begun. Under the state lock only.
+    pub fn hold_reserved(&self, lock_id: LockId) -> Result<Held<S>, StoreError> {
+        let left = self.open_lock(&lock_id);
+        if left.is_ok_and(|lock| !lock.is_held().unwrap_or(true)) {
+            self.remove(&lock_id);
+        }
+        self.hold(lock_id)
+    }
+
     /// Takes over the files of a dead holder, so that its name and port stay until its leftovers are gone.
     /// `None`: it is alive after all, or its files are gone. Under the state lock only.
     pub fn take_over(&self, lock_id: &LockId) -> Option<Held<S>> {

@@ -129,6 +129,21 @@ fn what_the_dead_left_is_stopped_also_when_its_row_was_lost() {
 }
 
 #[test]
+fn a_reservation_outlives_a_run_that_died_on_its_way_to_take_it_over() {
+    let sandbox = Sandbox::new();
+    let port = sandbox.run("allocate -t web -i a").code(0).port();
+    let row = sandbox.instance("web", "a").unwrap();
+    // It had made its files, and had not changed the registry yet.
+    let lock_id = row["lockId"].as_str().unwrap();
+    for suffix in ["lock", "sock"] {
+        fs::write(sandbox.state().join(format!("run/{lock_id}.{suffix}")), "").unwrap();
+    }
+
+    assert_eq!(sandbox.run("run -t web -i a -- echo {port}").code(0).port(), port);
+    assert_eq!(fs::read_dir(sandbox.state().join("run")).unwrap().count(), 0);
+}
+
+#[test]
 fn ranges_outlive_the_registry() {
     let sandbox = Sandbox::with_config(|ports| {
         let (first, last) = (ports.port(0), ports.port(239));

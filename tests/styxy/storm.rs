@@ -63,7 +63,7 @@ struct Clerk {
     /// How often each kind of change was made.
     kinds: BTreeMap<String, usize>,
     /// When which process was killed. A pid may be given again.
-    kills: Vec<(u64, Timestamp)>,
+    kills: Vec<(u64, [Timestamp; 2])>,
     /// Each lease.
     leases: BTreeMap<String, Held>,
     /// Each automatic range with its type, by its first port.
@@ -104,8 +104,8 @@ impl Clerk {
     /// Whether the process behind a lease was killed after it got it, and before that moment. Its row stays
     /// until somebody looks for that name or passes by; nobody else may end it.
     fn is_dead(&self, held: &Held, moment: Timestamp) -> bool {
-        let is_its = |(pid, when): &(u64, Timestamp)| {
-            held.supervisor == Some(*pid) && held.since <= *when && *when <= moment
+        let is_its = |(pid, [begin, end]): &(u64, [Timestamp; 2])| {
+            held.supervisor == Some(*pid) && held.since <= *end && *begin <= moment
         };
         self.kills.iter().any(is_its)
     }
@@ -275,8 +275,9 @@ impl Storm {
     /// Kills one of them, which may have ended before: its pid is its own until it is waited for.
     fn kill(&mut self, blown: &mut Blown) {
         let pid = blown.child.id();
-        self.clerk.kills.push((pid.into(), Timestamp::now()));
+        let begin = Timestamp::now();
         crate::processes::signal(i32::try_from(pid).expect("a pid is small"), Signal::SIGKILL);
+        self.clerk.kills.push((pid.into(), [begin, Timestamp::now()]));
         blown.killed = true;
     }
 
@@ -297,8 +298,9 @@ impl Storm {
         let doomed = self.sandbox.start("run -t web -i doomed --ready none -- sleep 1000");
         self.sandbox.wait_until_ready("web", "doomed");
         let pid = u64::try_from(doomed.pid()).expect("a pid is positive");
-        self.clerk.kills.push((pid, Timestamp::now()));
+        let begin = Timestamp::now();
         doomed.end(Signal::SIGKILL);
+        self.clerk.kills.push((pid, [begin, Timestamp::now()]));
     }
 
     /// Many processes at once, some killed on the way, and what the log says of them.
@@ -459,7 +461,8 @@ fn a_history_that_contradicts_itself_is_found() {
     let first =
         || vec![make(1, "kind-a", 100), begin(2, "kind-a", "x", 100), begin(3, "solo", "x", 9)];
     let is_true = |line: Value, kills: &[(u64, u64)]| {
-        let when = |&(pid, second): &(u64, u64)| (pid, moment(second).parse().expect("a moment"));
+        let when =
+            |&(pid, second): &(u64, u64)| (pid, [moment(second).parse().expect("a moment"); 2]);
         let mut clerk = Clerk { kills: kills.iter().map(when).collect(), ..Clerk::default() };
         first().iter().chain([&line]).all(|line| clerk.write(line).is_ok())
     };
