@@ -42,7 +42,11 @@ const KNOWN: [&str; 7] = [
 ];
 
 /// The same, where a thousand wait for one lock on a few busy processors.
-const CROWD: [&str; 2] = ["state.lock was not free for ", "the lease could not be given back"];
+const CROWD: [&str; 3] = [
+    "state.lock was not free for ",
+    "the lease could not be given back",
+    "stopping what a killed ",
+];
 
 /// A lease in the books.
 #[derive(Debug)]
