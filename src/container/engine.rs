@@ -28,9 +28,13 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::ffi::OsStringExt,
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+/// An engine goes on making a container whose command line is gone; so often it is looked whether it has.
+pub const MAKING_LOOKS_MAX: u32 = 20;
+/// The wait between two such looks.
+pub const MAKING_PAUSE: Duration = Duration::from_millis(100);
 /// Longer than any answer that makes sense.
 const ANSWER_SIZE_MAX: u64 = 4 << 20;
 

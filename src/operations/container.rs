@@ -33,11 +33,6 @@ const KILL_ROUNDS_MAX: usize = 10;
 /// The wait between two such looks.
 const KILL_WAIT: Duration = Duration::from_millis(200);
 
-/// An engine goes on making a container whose command line was killed; so often it is looked whether it has.
-const MAKING_LOOKS_MAX: usize = 20;
-/// The wait between two such looks.
-const MAKING_WAIT: Duration = Duration::from_millis(100);
-
 /// A container, as JSON has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerView {
@@ -250,11 +245,11 @@ impl Host {
             let _ = WaitSet::<()>::new().wait(Some(clock::now() + time)).map(drop);
         };
         let mut found = engine::sweep(whose, Aim::Stop { grace }, directory.as_deref());
-        for _ in 0..MAKING_LOOKS_MAX {
+        for _ in 0..engine::MAKING_LOOKS_MAX {
             if !matches!(found, Found::Gone { code: None, .. }) || !engine::is_unmade(whose) {
                 break;
             }
-            pause(MAKING_WAIT);
+            pause(engine::MAKING_PAUSE);
             found = engine::sweep(whose, Aim::Stop { grace }, directory.as_deref());
         }
         for _ in 0..KILL_ROUNDS_MAX {

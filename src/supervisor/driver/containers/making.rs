@@ -8,12 +8,8 @@ use crate::{
     os::clock,
     supervisor::event::{End, Signal},
 };
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// So often it is looked.
-const LOOKS_MAX: u32 = 20;
-/// The wait between two looks.
-const PAUSE: Duration = Duration::from_millis(100);
 /// Codes above this one tell of a signal, as of shells.
 const SIGNAL_BASE: i32 = 128;
 
@@ -42,9 +38,11 @@ impl Making {
 
     /// Nothing is there. When it is to be looked again, if it is.
     pub(super) fn look_again(&mut self, whose: &Whose) -> Option<Instant> {
-        let goes_on = self.is_interrupted && self.looks < LOOKS_MAX && engine::is_unmade(whose);
+        let goes_on = self.is_interrupted
+            && self.looks < engine::MAKING_LOOKS_MAX
+            && engine::is_unmade(whose);
         self.looks += u32::from(goes_on);
-        goes_on.then(|| clock::now() + PAUSE)
+        goes_on.then(|| clock::now() + engine::MAKING_PAUSE)
     }
 }
 
@@ -64,8 +62,8 @@ mod tests {
         for (end, expected) in [
             (End::Exited(0), 0),
             (End::Exited(125), 0),
-            (End::Exited(143), LOOKS_MAX),
-            (killed, LOOKS_MAX),
+            (End::Exited(143), engine::MAKING_LOOKS_MAX),
+            (killed, engine::MAKING_LOOKS_MAX),
         ] {
             let (mut making, whose) = (Making::default(), whose("/nowhere/x.cid"));
             making.ended(end, &whose);
