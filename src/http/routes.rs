@@ -216,7 +216,7 @@ pub(super) const ROUTES: &[Route] = &[
         Access::Token,
         How::In(Lane::Long, instances::checks),
         &[],
-        "How its last liveness checks went, as its supervisor tells",
+        "How its last liveness checks went, and how it is stopped, as its supervisor tells",
     ),
     read("/instances/{ref}/log", instances::log, &["lines"], "The last lines of its log"),
     route(

@@ -9,6 +9,7 @@ use super::{
     checks::Checks,
     event::{End, Event, Signal, Who},
     liveness::Change,
+    message::StopStanding,
     outcome::{Lesson, Outcome},
     policy::{Policy, WhenLate},
     readiness::{Finding, PortSight, Reservation, UnreadyEnd, judge_unready_end},
@@ -154,6 +155,14 @@ impl Machine {
             State::Backoff { .. } => Phase::Backoff,
             State::Stopping(stop) if stop.is_stuck() => Phase::Stuck,
             State::Stopping(_) | State::Over => Phase::Stopping,
+        }
+    }
+
+    /// How far a stop is that is under way.
+    pub(super) fn stop_standing(&self, now: Instant) -> Option<StopStanding> {
+        match &self.state {
+            State::Stopping(stop) => Some(stop.standing(now)),
+            State::Running(_) | State::Backoff { .. } | State::Over => None,
         }
     }
 

@@ -6,8 +6,8 @@
 use super::{checks::Checked, machine::Phase, outcome::Outcome};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// The longest line: the longest message, the outcome of a stuck tree, is far below.
-pub const LINE_LENGTH_MAX: usize = 4096;
+/// The longest line: the longest message, checks beside a stuck tree, is below.
+pub const LINE_LENGTH_MAX: usize = 8192;
 
 /// Why a check failed is told in so many characters at most.
 pub const WHY_MAX: usize = 100;
@@ -62,7 +62,7 @@ pub struct Standing {
     pub standbys: usize,
 }
 
-/// How an instance fares, as its liveness checks say.
+/// How an instance fares: what its liveness checks say, and how far its stop is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fare {
@@ -72,6 +72,19 @@ pub struct Fare {
     pub why: Option<String>,
     /// The last ones, the oldest first.
     pub checks: Vec<Checked>,
+    /// How far its stop is; `None` while nobody stops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopStanding>,
+}
+
+/// How far a stop is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopStanding {
+    /// Until its tree gets KILL; `None` once it has.
+    pub kill_in_ms: Option<u64>,
+    /// What has survived KILL.
+    pub survivors: Vec<i32>,
 }
 
 /// What those who are connected say to a supervisor.
@@ -139,7 +152,10 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::checks::CHECKS_MAX, *};
+    use super::{
+        super::{checks::CHECKS_MAX, stopping::SURVIVORS_MAX},
+        *,
+    };
     use proptest::prelude::*;
 
     fn standing() -> Standing {
@@ -157,7 +173,7 @@ mod tests {
 
     #[test]
     fn messages_are_lines_that_are_read_back() {
-        let stuck = Outcome::Stuck { pids: vec![i32::MAX; 64] };
+        let stuck = Outcome::Stuck { pids: vec![i32::MAX; SURVIVORS_MAX] };
         for message in [
             ToClient::Phase(standing()),
             ToClient::Outcome { outcome: Outcome::Stopped { code: 143 }, exit_code: 143 },
@@ -171,6 +187,10 @@ mod tests {
                     Checked { ago_ms: u64::MAX, took_us: u64::MAX / 1000, passed: false };
                     CHECKS_MAX
                 ],
+                stop: Some(StopStanding {
+                    kill_in_ms: Some(u64::MAX),
+                    survivors: vec![i32::MAX; SURVIVORS_MAX],
+                }),
             }),
         ] {
             let line = write(&message);
@@ -198,8 +218,16 @@ mod tests {
                     every_ms: Some(10_000),
                     why: None,
                     checks: vec![Checked { ago_ms: 5, took_us: 7, passed: true }],
+                    stop: None,
                 })),
                 r#"{"say":"checks","everyMs":10000,"why":null,"checks":[{"agoMs":5,"tookUs":7,"passed":true}]}"#,
+            ),
+            (
+                write(&ToClient::Checks(Fare {
+                    stop: Some(StopStanding { kill_in_ms: Some(7000), survivors: vec![5] }),
+                    ..Fare::default()
+                })),
+                r#"{"say":"checks","everyMs":null,"why":null,"checks":[],"stop":{"killInMs":7000,"survivors":[5]}}"#,
             ),
             (
                 write(&FromClient::Stop { kill: true, timeout_ms: None }),

@@ -6,6 +6,7 @@ use super::{
     action::{Action, Progress},
     event::{End, Event, Signal},
     machine::Turn,
+    message::StopStanding,
 };
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// Where containers are to be killed, that is a wish which their engine hears, in several commands; a busy machine
 /// takes its time for them.
 pub const ENGINE_PATIENCE: Duration = Duration::from_secs(60);
+/// So many who survive KILL are named, that they fit into one message.
+pub(super) const SURVIVORS_MAX: usize = 64;
 
 /// How long a stop waits.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +139,10 @@ impl Stop {
             }
             Event::OrphanEnded { tree_left: false } => return self.tree_gone(),
             Event::TreeSeen { left } if left.is_empty() => return self.tree_gone(),
-            Event::TreeSeen { left } => self.survivors = left,
+            Event::TreeSeen { mut left } => {
+                left.truncate(SURVIVORS_MAX);
+                self.survivors = left;
+            }
             Event::Signal(signal @ (Signal::INT | Signal::TERM)) => {
                 return self.urged(signal, turn);
             }
@@ -184,6 +190,15 @@ impl Stop {
         match self.ladder {
             Ladder::Grace { until, .. } => Some(until.saturating_duration_since(now)),
             Ladder::Killing { .. } | Ladder::Stuck => None,
+        }
+    }
+
+    /// How far it is, for those who look.
+    pub(super) fn standing(&self, now: Instant) -> StopStanding {
+        let ms = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        StopStanding {
+            kill_in_ms: self.grace_left(now).map(ms),
+            survivors: self.survivors().to_vec(),
         }
     }
 

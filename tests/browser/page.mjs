@@ -19,8 +19,9 @@ async function open(options, address) {
   const page = await context.newPage();
   page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
   page.on("dialog", (dialog) => { faults.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
-  // A text that makes no sense is answered with 400, which the browser tells too.
-  page.on("console", (message) => { if (message.type() === "error" && !message.location().url.endsWith("/config/check")) faults.push(`console: ${message.text()}`); });
+  // A text that makes no sense is answered with 400, and who ends while it is asked about with 404: the browser tells that, too.
+  const isKnown = (message) => message.location().url.endsWith("/config/check") || (message.location().url.endsWith("/checks") && message.text().includes("404"));
+  page.on("console", (message) => { if (message.type() === "error" && !isKnown(message)) faults.push(`console: ${message.text()}`); });
   page.on("request", (request) => { if (!request.url().startsWith(new URL(url).origin) && !request.url().startsWith("data:") && !request.url().startsWith("blob:")) faults.push(`a request to ${request.url()}`); });
   if (address) {
     await page.goto(address);
@@ -225,6 +226,35 @@ const jobs = {
     await shot(page, `${name}-light-360`);
     assert.equal(asked.filter((path) => path.includes("unchecked")).length, 1, "one question is enough");
     console.log("health");
+  },
+
+  // A stop is told before, while it lasts, and when something survives it.
+  async stops() {
+    const { survivor, port } = JSON.parse(process.argv[6]);
+    const page = await open({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" }, url);
+    const stop = async (name, question) => {
+      await page.locator(".instances .row .row-name", { hasText: name }).click();
+      await page.locator(".drawer-head h2", { hasText: name }).waitFor();
+      await page.locator(".drawer-body dd", { hasText: "1 process" }).waitFor();
+      await page.getByRole("button", { name: "Stop…" }).click();
+      await page.locator(".question", { hasText: question }).waitFor();
+      await shot(page, `stop-${name.replace("/", "-")}-dark-1440`);
+      await page.getByRole("button", { name: "Stop it" }).click();
+    };
+    await stop("web/deaf", /Its 1 process gets INT, and KILL after 30 s\. Port \d+ is free again when it is gone\./);
+    const left = async () => Number((/KILL in (\d+) s\./.exec(await page.locator(".reason-box", { hasText: /^stoppingKILL in \d+ s\.$/ }).textContent()))[1]);
+    const first = await left();
+    await shot(page, "stopping-dark-1440");
+    await page.waitForFunction((first) => Number(/KILL in (\d+)/.exec(document.querySelector(".reason-box").textContent)?.[1]) < first, first);
+    await page.keyboard.press("Escape");
+    await stop("tiny/a", /Its 1 process gets TERM, and KILL after 100 ms\./);
+    await page.locator(".reason-box", { hasText: `stuckOne process survived: ${survivor} python. Port ${port} will not be given out until it is gone.` }).waitFor();
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await shot(page, "stuck-light-360");
+    // What could not be done is said by the server, too.
+    faults.splice(0, faults.length, ...faults.filter((fault) => !/status of 5\d\d/.test(fault)));
+    console.log("stops");
   },
 
   // What a project names is started, stopped, and started again where it was.

@@ -2,8 +2,11 @@
 //!
 //! Screenshots are kept in `target/page`.
 
+use crate::processes::signal;
 use crate::sandbox::Sandbox;
-use crate::serve::served;
+use crate::serve::{served, served_by};
+use crate::stopping::Armoured;
+use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -53,6 +56,22 @@ fn how_checks_went_is_shown_and_nobody_is_asked_in_vain() {
     let told = json!({ "status": status, "shots": "instance-unhealthy" });
     browse(&served.url, "health", &told.to_string());
     sandbox.run("stop --all").code(0);
+}
+
+#[test]
+fn a_stop_says_what_it_does_how_long_it_takes_and_who_survives() {
+    let armoured = Armoured::new();
+    let Armoured { sandbox, survivor, running } = &armoured;
+    let stop = "--stop-signal INT --stop-timeout 30s --ready none";
+    let deaf = format!("run -d -t web -i deaf {stop} -- sh -c 'trap \"\" INT; exec sleep 1000'");
+    armoured.start(&deaf).wait().code(0);
+    let served = served_by(sandbox, |words| armoured.start(words));
+    let told = json!({ "survivor": survivor, "port": sandbox.port(220) });
+    browse(&served.url, "stops", &told.to_string());
+
+    armoured.start("stop --kill web/deaf").wait().code(0);
+    signal(*survivor, Signal::SIGKILL);
+    running.wait().code(137);
 }
 
 #[test]

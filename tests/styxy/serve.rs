@@ -35,8 +35,13 @@ impl Answer {
 
 /// Starts a server on a port of the sandbox's block.
 pub(crate) fn served(sandbox: &Sandbox) -> Served {
+    served_by(sandbox, |words| sandbox.start(words))
+}
+
+/// The same, started by somebody else.
+pub(crate) fn served_by(sandbox: &Sandbox, start: impl FnOnce(&str) -> Rc<Running>) -> Served {
     let port = sandbox.port(250);
-    let running = sandbox.start(&format!("serve --port {port} --json"));
+    let running = start(&format!("serve --port {port} --json"));
     let line = until(
         "the address",
         || running.stdout().lines().next().map(str::to_owned),

@@ -3,10 +3,12 @@
 use crate::patience::until_true;
 use crate::processes::is_alive;
 use crate::pty::{CTRL_C, Terminal};
+use crate::running::Running;
 use crate::sandbox::{Sandbox, recorded_pids, wait_for_line};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::rc::Rc;
 
 #[test]
 fn a_stop_has_a_time_of_its_own() {
@@ -139,33 +141,56 @@ const ARMOURED: &str = "import os, socket, sys, time\n\
     door.listen()\n\
     time.sleep(1000)\n";
 
+/// A sandbox of a user without rights, in which a program runs that this user cannot end.
+pub(crate) struct Armoured {
+    pub(crate) sandbox: Sandbox,
+    /// `run`, of `tiny/a`.
+    pub(crate) running: Rc<Running>,
+    /// The program.
+    pub(crate) survivor: i32,
+}
+
+impl Armoured {
+    pub(crate) fn new() -> Self {
+        let root = nix::unistd::geteuid().is_root();
+        assert!(root, "only root can make such a program: run this test as root, or in a container");
+        let sandbox = Sandbox::new();
+        fs::copy("/usr/bin/python3", sandbox.file("python")).unwrap();
+        fs::set_permissions(sandbox.file("python"), fs::Permissions::from_mode(0o4755)).unwrap();
+        fs::write(sandbox.file("armoured.py"), ARMOURED).unwrap();
+        // The types of the sandbox, for a user who has no home here.
+        let nobody = 65_534;
+        let state = sandbox.folder("state");
+        for path in [&state, &sandbox.project()] {
+            std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
+        }
+        let run = "run -t tiny -i a --stop-timeout 100ms -- ./python -E -s armoured.py";
+        let running = as_nobody(&sandbox, run);
+        running.says(&["tiny/a", "pid "]);
+        let text = fs::read_to_string(sandbox.file("pid")).unwrap();
+        Self { running, survivor: text.trim().parse().unwrap(), sandbox }
+    }
+
+    /// Starts styxy as that user.
+    pub(crate) fn start(&self, words: &str) -> Rc<Running> {
+        as_nobody(&self.sandbox, words)
+    }
+}
+
+fn as_nobody(sandbox: &Sandbox, words: &str) -> Rc<Running> {
+    let mut command = sandbox.command("setpriv");
+    let rights = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
+    command.args(rights).arg(env!("CARGO_BIN_EXE_styxy"));
+    command.args(crate::sandbox::split(words));
+    sandbox.start_command(&format!("styxy {words}, as nobody"), command)
+}
+
 #[test]
 fn who_survives_kill_is_named_and_keeps_its_port() {
-    if !nix::unistd::geteuid().is_root() {
-        // Only root can make such a program.
-        return;
-    }
-    let sandbox = Sandbox::new();
-    fs::copy("/usr/bin/python3", sandbox.file("python")).unwrap();
-    fs::set_permissions(sandbox.file("python"), fs::Permissions::from_mode(0o4755)).unwrap();
-    fs::write(sandbox.file("armoured.py"), ARMOURED).unwrap();
-    // The types of the sandbox, for a user who has no home here.
-    let nobody = 65_534;
-    let state = sandbox.folder("state");
-    for path in [&state, &sandbox.project()] {
-        std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
-    }
-    let as_nobody = |words: &str| {
-        let mut command = sandbox.command("setpriv");
-        let rights = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
-        command.args(rights).arg(env!("CARGO_BIN_EXE_styxy"));
-        command.args(crate::sandbox::split(words));
-        sandbox.start_command(&format!("styxy {words}, as nobody"), command)
-    };
-    let running = as_nobody("run -t tiny -i a --stop-timeout 100ms -- ./python -E -s armoured.py");
-    running.says(&["tiny/a", "pid "]);
-    let text = fs::read_to_string(sandbox.file("pid")).unwrap();
-    let survivor: i32 = text.trim().parse().unwrap();
+    let armoured = Armoured::new();
+    let as_nobody = |words: &str| armoured.start(words);
+    let Armoured { sandbox, running, survivor } = &armoured;
+    let survivor = *survivor;
 
     as_nobody("stop tiny/a").wait().code(125).said(&["KILL", &format!("pid {survivor}")]);
 

@@ -2,13 +2,15 @@
 
 import { age, bytes, clock, commandLine, copyButton, el, exact, fullName, many, nameOf, put, visible } from "./dom.js";
 import { follow } from "./api.js";
-import { health } from "./health.js";
+import { health, lasting } from "./health.js";
 import { TONES, WORDS, glyph, inTrouble } from "./phases.js";
 import { reasonOf } from "./overview.js";
 import { serviceOf, startButton } from "./services.js";
 import { restart, sorted, stop, watch, world } from "./world.js";
 
 const LINES_MAX = 2000;
+/** A stop that lasts longer is looked at, in ms. */
+const SOON = 300;
 const ANSI = /\u001b\[([0-9;]*)m|\u001b\[[0-9;?]*[A-Za-z]|\u001b\][^\u0007]*\u0007/g;
 
 /** Fills the drawer; `close` takes it away. */
@@ -20,8 +22,8 @@ export function drawer(lockId, close) {
   const strip = el("div.strip");
   const facts = el("dl.facts");
   const log = logView(lockId, abort.signal);
-  let why = null;
-  const checks = health(lockId, abort.signal, (told) => { if (told !== why) { why = told; draw(); } });
+  let fare = null;
+  const checks = health(lockId, abort.signal, (told) => { fare = { ...told, at: Date.now() }; draw(); });
   const node = el("div.drawer-body", {}, head, question, reason, el("section", {}, el("div.head", {}, el("h3", {}, "Phases"), el("span.dim.since")), strip), checks, el("section", {}, facts), log);
   let gone = false;
   let last = null;
@@ -33,13 +35,15 @@ export function drawer(lockId, close) {
   };
   function ask(view) {
     const count = world.usage.get(lockId)?.processes;
+    const how = fare?.stop;
+    const gets = how ? `${how.signal}, and KILL ${how.graceMs ? `after ${lasting(how.graceMs)}` : "at once"}` : "its stop signal, and KILL after its grace";
     const keep = el("button", { type: "button", onclick: () => { question.hidden = true; head.querySelector(".danger")?.focus(); } }, "Keep it running");
     const go = el("button.danger.filled", { type: "button", onclick: async () => {
       put(question, el("p", {}, "Stopping…"));
       try { await stop(view); question.hidden = true; } catch (error) { failed(`Could not stop ${fullName(view)}.`, error); }
     } }, "Stop it");
     put(question, el("h3", {}, `Stop ${fullName(view)}?`),
-      el("p", {}, `${count ? `Its ${many(count, "process", "processes")} get` : "It gets"} its stop signal, and KILL after its grace. Port ${view.port} is free again when all of them are gone.`),
+      el("p", {}, `${count ? `Its ${many(count, "process", "processes")} ${count === 1 ? "gets" : "get"}` : "It gets"} ${gets}. Port ${view.port} is free again when ${count === 1 ? "it is" : "all of them are"} gone.`),
       el("div.buttons", {}, go, keep));
     question.hidden = false;
     keep.focus();
@@ -68,6 +72,27 @@ export function drawer(lockId, close) {
         } }, "Restart"),
         el("button.danger.needs-live", { type: "button", disabled: !supervised, onclick: () => ask(view) }, "Stop…"),
         view.command ? el("span.end", {}, copyButton(`styxy run -t ${view.type} -i ${view.id} -- ${commandLine(view.command)}`, "Copy as command")) : null) : null);
+  }
+  /** Why it is in trouble, or how far its stop is; null where there is nothing to say. */
+  function sayReason(view) {
+    const why = fare?.why ? ` ${visible(fare.why[0].toUpperCase() + fare.why.slice(1))}.` : "";
+    const survivors = fare?.stop?.survivors ?? [];
+    if (view.phase === "stuck" && survivors.length) {
+      const named = survivors.map(({ pid, name }) => (pid ? `${pid}${name ? ` ${visible(name)}` : ""}` : "what cannot be named")).join(", ");
+      const [who, them] = survivors.length === 1 ? ["One process", "it is"] : [`${survivors.length} processes`, "they are"];
+      return `${who} survived: ${named}. Port ${view.port} will not be given out until ${them} gone.`;
+    }
+    if (view.phase === "stopping") {
+      const left = (fare?.stop?.killInMs ?? 0) - (Date.now() - (fare?.at ?? 0));
+      return left > 0 ? `KILL in ${age(left + 999)}.` : null;
+    }
+    return inTrouble(view) ? `${reasonOf(view)}.${why}` : null;
+  }
+  function drawReason(view) {
+    const said = sayReason(view);
+    reason.hidden = said === null;
+    reason.className = `reason-box ${inTrouble(view) ? `wash-${view.phase === "backoff" ? "backoff" : "unhealthy"}` : ""}`;
+    if (said !== null) put(reason, glyph(view.phase), el("b", {}, WORDS[view.phase]), el("span", {}, said));
   }
   function drawStrip(view) {
     const history = world.history.get(lockId) ?? [];
@@ -104,6 +129,10 @@ export function drawer(lockId, close) {
     reason.hidden = false;
     reason.className = "reason-box ended";
   }
+  /** Who has stopped by then has nothing to tell. */
+  function lookAtStop(phase) {
+    if (["stopping", "stuck"].includes(phase) && world.instances.get(lockId)?.phase === phase) checks.look();
+  }
   function draw() {
     const view = world.instances.get(lockId);
     if (!view) { if (!gone) { gone = true; drawGone(); } return; }
@@ -111,15 +140,17 @@ export function drawer(lockId, close) {
     if (gone) { gone = false; draw.state = ""; }
     const state = `${view.phase}${view.port}${view.lockId}${view.restarts}`;
     if (draw.state !== state) { draw.state = state; drawHead(view); }
-    reason.hidden = !inTrouble(view);
-    reason.className = `reason-box wash-${view.phase === "backoff" ? "backoff" : "unhealthy"}`;
-    put(reason, glyph(view.phase), el("b", {}, WORDS[view.phase]), el("span", {}, `${reasonOf(view)}.${why ? ` ${visible(why[0].toUpperCase() + why.slice(1))}.` : ""}`));
+    if (draw.phase !== view.phase) setTimeout(lookAtStop, SOON, view.phase);
+    draw.phase = view.phase;
+    drawReason(view);
     drawStrip(view);
     drawFacts(view);
   }
   const unwatch = watch((what) => { if (what.has("instances") || what.has("usage")) draw(); });
+  // Who is stopping is counted down.
+  const seconds = setInterval(() => { if (last?.phase === "stopping" && !gone) drawReason(last); }, 1000);
   draw();
-  node.leave = () => { unwatch(); abort.abort(); };
+  node.leave = () => { unwatch(); clearInterval(seconds); abort.abort(); };
   return node;
 }
 
@@ -140,7 +171,9 @@ function logView(lockId, signal) {
     if (atEnd !== following) { following = atEnd; if (atEnd) fresh = 0; say(); }
   });
   let total = 0;
-  follow(`/instances/${encodeURIComponent(lockId)}/log/follow?lines=500`, signal, (name, told) => {
+  // Nobody has kept what was written to a terminal.
+  if (world.instances.get(lockId)?.log === null) put(lines, el("p.dim", {}, "No log is kept: it writes to where it was started. Run it with -d to keep one."));
+  else follow(`/instances/${encodeURIComponent(lockId)}/log/follow?lines=500`, signal, (name, told) => {
     if (name !== "lines") return;
     total += told.length;
     raw.push(...told);

@@ -1,4 +1,5 @@
-// How an instance's health checks went: a bar each, as high as it took long; a failure is an exclamation mark.
+// How an instance fares, as its supervisor says: a bar for each health check, as high as it took long, an
+// exclamation mark for a failure; and how far its stop is, for whoever wants to say it.
 
 import { get } from "./api.js";
 import { age, el, put, svg, visible } from "./dom.js";
@@ -14,10 +15,10 @@ const OFTEN = 2000;
 
 const span = (us) => (us < 1000 ? `${us} µs` : us < 10_000 ? `${(us / 1000).toFixed(1)} ms` : us < 1e6 ? `${Math.round(us / 1000)} ms` : `${(us / 1e6).toFixed(1)} s`);
 
-/** Every 500 ms, 10 s, 2 min. */
-const every = (ms) => (ms < 1000 ? `${ms} ms` : age(ms));
+/** `500 ms`, `10 s`, `2 min`. */
+export const lasting = (ms) => (ms < 1000 ? `${ms} ms` : age(ms));
 
-/** The section; hidden unless the instance is checked. `heard` gets why the last check failed, or null. */
+/** The section; hidden unless the instance is checked. `heard` gets all that is told; `look` asks again. */
 export function health(lockId, signal, heard) {
   const rate = el("span.dim");
   const figure = el("span.dim.end");
@@ -25,7 +26,7 @@ export function health(lockId, signal, heard) {
   const node = el("section.health", { hidden: true }, el("div.head", {}, el("h3", {}, "Health"), rate, figure), bars);
   function draw({ everyMs, why, checks }) {
     node.hidden = false;
-    rate.textContent = `checked every ${every(everyMs)}`;
+    rate.textContent = `checked every ${lasting(everyMs)}`;
     const failed = checks.filter((check) => !check.passed).length;
     figure.textContent = checks.length ? `${checks.length - failed} passed${failed ? `, ${failed} failed` : ""}` : "not checked yet";
     const passed = checks.filter((check) => check.passed).map((check) => check.tookUs);
@@ -44,20 +45,27 @@ export function health(lockId, signal, heard) {
     put(bars, empty, drawn);
     const last = checks.at(-1);
     bars.setAttribute("aria-label", last ? `${checks.length} checks, ${failed} failed; the last one ${last.passed ? "passed" : `failed${why ? `: ${visible(why)}` : ""}`}` : "Not checked yet");
-    heard(why);
   }
+  let timer = 0;
   async function look() {
     if (signal.aborted) return;
     let next = OFTEN;
     if (document.visibilityState === "visible") {
       const told = await get(`/instances/${encodeURIComponent(lockId)}/checks`).catch(() => null);
       if (signal.aborted) return;
-      // Nobody is woken up again to say that nothing is checked.
-      if (told && told.everyMs === null) return;
-      if (told) { draw(told); next = Math.max(OFTEN, Math.min(told.everyMs, 10_000)); }
+      if (told) {
+        heard(told);
+        if (told.everyMs !== null) { draw(told); next = Math.max(OFTEN, Math.min(told.everyMs, 10_000)); }
+        const isEnding = told.stop && (told.stop.killInMs !== null || told.stop.survivors.length > 0);
+        if (isEnding) next = OFTEN;
+        // Nobody is woken up again to say that nothing is checked.
+        else if (told.everyMs === null) return;
+      }
     }
-    setTimeout(look, next);
+    clearTimeout(timer);
+    timer = setTimeout(look, next);
   }
+  node.look = look;
   look();
   return node;
 }

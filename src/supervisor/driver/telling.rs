@@ -50,15 +50,21 @@ impl Driver<'_> {
         }
     }
 
-    /// Tells who asks how the last liveness checks went.
+    /// Tells who asks how the last liveness checks went, and how far a stop is.
     pub(super) fn tell_checks(&mut self, call: Call) {
         let rules = self.setup.policy.liveness;
         let every = |rules: Liveness| u64::try_from(rules.interval.as_millis()).unwrap_or(u64::MAX);
-        let checks = self.machine.checks.told(clock::now());
+        let now = clock::now();
+        let checks = self.machine.checks.told(now);
         let failed = checks.last().is_some_and(|last| !last.passed);
         let why = self.looks.insight.failure.as_ref().filter(|_| failed);
         let why = why.map(|why| why.chars().take(WHY_MAX).collect());
-        let fare = Fare { every_ms: rules.map(every), why, checks };
+        let fare = Fare {
+            every_ms: rules.map(every),
+            why,
+            checks,
+            stop: self.machine.stop_standing(now),
+        };
         self.setup.callers.tell(call, &ToClient::Checks(fare));
     }
 
