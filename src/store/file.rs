@@ -8,7 +8,7 @@
 use super::{
     error::StoreError,
     storage::{Access, Storage, Stored},
-    text::{Saved, Unreadable, parse, render},
+    text::{Saved, Text, Unreadable, parse, render, rewrite},
 };
 use crate::registry::{Durability, Registry};
 use rustix::io::Errno;
@@ -46,7 +46,7 @@ pub(super) struct StateFile<'a, S> {
     last: &'a LastRead,
 }
 
-/// The registry that was last read here, since the next one is mostly the same.
+/// The registry that was last read or written here, since the next one is mostly the same.
 pub(super) type LastRead = Mutex<Arc<Saved>>;
 
 impl<'a, S: Storage> StateFile<'a, S> {
@@ -71,7 +71,7 @@ impl<'a, S: Storage> StateFile<'a, S> {
         let last = Arc::clone(&self.last.lock().unwrap_or_else(PoisonError::into_inner));
         let found = self.load(STATE, &last)?;
         if let Found::Registry(saved) = &found {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(saved);
+            self.remember(saved);
         }
         Ok(found)
     }
@@ -82,14 +82,12 @@ impl<'a, S: Storage> StateFile<'a, S> {
     }
 
     fn load(&self, name: &str, last: &Arc<Saved>) -> Result<Found, StoreError> {
-        let text = match self.slurp(name) {
-            Ok(text) => text,
+        let text = match self.slurp(name, last.text()) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(Found::Registry(Arc::clone(last))),
             Err(Errno::NOENT) => return Ok(Found::Nothing),
             Err(errno) => return Err(self.failed("read", name, errno)),
         };
-        if last.is(&text) && !text.is_empty() {
-            return Ok(Found::Registry(Arc::clone(last)));
-        }
         match parse(text, last) {
             Ok(saved) => Ok(Found::Registry(Arc::new(saved))),
             Err(Unreadable::Newer(source)) => {
@@ -99,46 +97,62 @@ impl<'a, S: Storage> StateFile<'a, S> {
         }
     }
 
-    fn slurp(&self, name: &str) -> Result<Vec<u8>, Errno> {
+    /// What a file says; `None` where that is known.
+    fn slurp(&self, name: &str, known: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
         let file = self.directory.open(name, Access::Read)?;
-        file.read(SIZE_MAX).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        let text = match known {
+            [] => file.read(SIZE_MAX).map(Some),
+            _ => file.read_unless(known, SIZE_MAX),
+        };
+        text.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
     /// Replaces the registry that was there before. What is said to be for the disk has reached it when this
     /// returns, the copy of the ranges first.
     pub(super) fn commit(
         &self,
-        registry: &Registry,
-        before: &Saved,
+        registry: Registry,
+        before: Arc<Saved>,
         ranges: Durability,
         state: Durability,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Arc<Saved>, StoreError> {
         if ranges == Durability::Disk {
             let ranges = Registry { instances: Vec::new(), ..registry.clone() };
-            self.replace_synced(RANGES, RANGES_NEW, &render(&ranges, &Saved::default()))?;
+            let text = render(&ranges, &Saved::default());
+            self.replace_synced(RANGES, RANGES_NEW, text.as_ref())?;
         }
-        self.publish(registry, before, state)?;
-        if state == Durability::Disk { self.sync_directory() } else { Ok(()) }
+        // Nobody else has it, mostly: then its text becomes the new one.
+        self.remember(&Arc::default());
+        let text = match Arc::try_unwrap(before) {
+            Ok(before) => rewrite(&registry, before),
+            Err(before) => render(&registry, &before),
+        };
+        self.publish(&text, state)?;
+        if state == Durability::Disk {
+            self.sync_directory()?;
+        }
+        let written = Arc::new(Saved::written(registry, text));
+        self.remember(&written);
+        Ok(written)
+    }
+
+    /// What is read next is most probably this, or differs little from it.
+    fn remember(&self, saved: &Arc<Saved>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(saved);
     }
 
     /// Says that the ranges are about to change. A crash or a full disk between the two files would leave
     /// ranges in the copy that the registry does not have, and nobody would notice until the copy is needed.
     pub(super) fn unsettle(&self, before: &Saved) -> Result<(), StoreError> {
         let unsettled = Registry { unsettled: true, ..before.registry.clone() };
-        self.publish(&unsettled, before, Durability::Cache)
+        self.publish(&render(&unsettled, before), Durability::Cache)
     }
 
     /// Writes the spare file, and lets it change places with the one that is read.
-    fn publish(
-        &self,
-        registry: &Registry,
-        before: &Saved,
-        durability: Durability,
-    ) -> Result<(), StoreError> {
-        let text = render(registry, before);
+    fn publish(&self, text: &Text, durability: Durability) -> Result<(), StoreError> {
         let write = |errno| self.failed("write", SPARE, errno);
         let spare = self.directory.open(SPARE, Access::Write).map_err(write)?;
-        overwrite(&spare, &text).map_err(write)?;
+        overwrite(&spare, text.as_ref()).map_err(write)?;
         if durability == Durability::Disk {
             spare.sync().map_err(|error| StoreError::at("sync", &self.path.join(SPARE), error))?;
         }
@@ -215,7 +229,8 @@ mod tests {
     }
 
     fn commit(files: &StateFile<'_, Disk>, seq: u64) -> Result<(), StoreError> {
-        files.commit(&registry(seq), &Saved::default(), Durability::Cache, Durability::Cache)
+        let before = Arc::default();
+        files.commit(registry(seq), before, Durability::Cache, Durability::Cache).map(drop)
     }
 
     fn found(found: Found) -> Option<Registry> {
@@ -234,7 +249,7 @@ mod tests {
         assert!(matches!(files.read().unwrap(), Found::Nothing));
         for seq in 1..5 {
             let ranges = if seq == 1 { Durability::Disk } else { Durability::Cache };
-            files.commit(&registry(seq), &Saved::default(), ranges, Durability::Cache).unwrap();
+            files.commit(registry(seq), Arc::default(), ranges, Durability::Cache).unwrap();
             assert_eq!(found(files.read_unlocked().unwrap()), Some(registry(seq)));
         }
         assert_eq!(found(files.read_ranges().unwrap()), Some(registry(1)));

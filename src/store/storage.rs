@@ -40,6 +40,9 @@ pub enum Access {
     New,
 }
 
+/// A file is compared in pieces of that size.
+const PIECE: usize = 32 << 10;
+
 /// A directory. No symbolic link in it is followed.
 pub trait Storage: Clone {
     /// A file of it, open.
@@ -77,6 +80,11 @@ pub trait Stored {
     fn length(&self) -> io::Result<u64>;
     /// All of it, but no more than that.
     fn read(&self, most: u64) -> io::Result<Vec<u8>>;
+    /// The same; `None` where it is what is known already.
+    fn read_unless(&self, known: &[u8], most: u64) -> io::Result<Option<Vec<u8>>> {
+        let text = self.read(most)?;
+        Ok((text != known).then_some(text))
+    }
     /// What stands there; all of the buffer is filled.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes there.
@@ -203,6 +211,26 @@ impl Storage for Disk {
     }
 }
 
+/// Whether a file says just this. It is looked at piece by piece, so that what is known needs no second place.
+fn says(file: &File, known: &[u8]) -> io::Result<bool> {
+    if Stored::length(file)? != known.len() as u64 {
+        return Ok(false);
+    }
+    let mut piece = vec![0; PIECE.min(known.len())];
+    let mut offset = 0;
+    for known in known.chunks(PIECE) {
+        let piece = &mut piece[..known.len()];
+        match file.read_exact_at(piece, offset) {
+            Ok(()) if piece == known => offset += known.len() as u64,
+            Ok(()) => return Ok(false),
+            // A writer is just cutting it.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
 impl Stored for File {
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
@@ -213,6 +241,10 @@ impl Stored for File {
         let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
         self.take(most).read_to_end(&mut text)?;
         Ok(text)
+    }
+
+    fn read_unless(&self, known: &[u8], most: u64) -> io::Result<Option<Vec<u8>>> {
+        if says(self, known)? { Ok(None) } else { self.read(most).map(Some) }
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
@@ -246,5 +278,33 @@ impl Stored for File {
 
     fn has_name(&self) -> bool {
         rustix::fs::fstat(self).is_ok_and(|stat| stat.st_nlink > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_not_read_into_memory_and_all_else_is() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        let lengths = [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7];
+        for (length, other) in lengths.iter().flat_map(|one| lengths.map(|other| (*one, other))) {
+            let text = vec![b'a'; length];
+            std::fs::write(&path, &text).unwrap();
+            let file = File::open(&path).unwrap();
+            let known = vec![b'a'; other];
+            let expected = (length != other).then(|| text.clone());
+            assert_eq!(file.read_unless(&known, 1 << 20).unwrap(), expected, "{length} {other}");
+            for at in [0, length / 2, length.saturating_sub(1)] {
+                let mut known = text.clone();
+                if let Some(byte) = known.get_mut(at) {
+                    *byte = b'b';
+                    let file = File::open(&path).unwrap();
+                    assert_eq!(file.read_unless(&known, 1 << 20).unwrap(), Some(text.clone()));
+                }
+            }
+        }
     }
 }

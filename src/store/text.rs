@@ -8,6 +8,8 @@ use std::{io::Write, ops::Range, sync::Arc};
 
 /// `{"version":1,"check":"xxxxxxxx",` and a line feed.
 const HEAD_LENGTH: usize = 33;
+/// More changes than these, and a text is written anew: each moves all that stands behind it.
+const PATCHES_MAX: usize = 8;
 /// What stands before the rows of the instances, when there are any …
 const BEFORE_ROWS: &str = ",\n\"instances\":[\n";
 /// … between two of them …
@@ -19,8 +21,14 @@ const BEHIND_ROWS: &str = "]}\n";
 #[derive(Debug, Default)]
 pub(super) struct Saved {
     pub(super) registry: Registry,
-    text: String,
-    /// Where in the text the instances have their rows.
+    text: Text,
+}
+
+/// The text of a registry.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    bytes: Vec<u8>,
+    /// Where in it the instances have their rows.
     rows: Vec<Range<usize>>,
 }
 
@@ -32,15 +40,30 @@ impl From<Registry> for Saved {
 }
 
 impl Saved {
-    /// Whether this is what the text says.
-    pub(super) fn is(&self, text: &[u8]) -> bool {
-        self.text.as_bytes() == text
+    /// A registry that was written with this text.
+    pub(super) fn written(registry: Registry, text: Text) -> Self {
+        Self { registry, text }
+    }
+
+    /// What the file says if this is what it says.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text.bytes
     }
 
     /// Each instance with its row, as far as they have rows.
-    fn rows(&self) -> impl Iterator<Item = (&Arc<Instance>, &str)> {
-        let rows = self.rows.iter().map(|row| &self.text[row.clone()]);
-        self.registry.instances.iter().zip(rows)
+    fn rows(&self) -> impl Iterator<Item = (&Arc<Instance>, &[u8])> {
+        self.rows_at().map(|(instance, row)| (instance, &self.text.bytes[row.clone()]))
+    }
+
+    /// The same with the places of the rows.
+    fn rows_at(&self) -> impl Iterator<Item = (&Arc<Instance>, &Range<usize>)> {
+        self.registry.instances.iter().zip(&self.text.rows)
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -75,7 +98,7 @@ pub(super) fn parse(text: Vec<u8>, before: &Saved) -> Result<Saved, Unreadable> 
         }
     };
     check(&registry).map_err(|rule| broken(&rule.to_string()))?;
-    Ok(Saved { registry, text, rows })
+    Ok(Saved { registry, text: Text { bytes: text.into_bytes(), rows } })
 }
 
 /// The registry of a text that is laid out as `render` does, and where its rows are; `None` where
@@ -84,14 +107,14 @@ fn by_rows(text: &str, before: &Saved) -> Option<(Registry, Vec<Range<usize>>)> 
     let (front, mut rest) = text.split_once(BEFORE_ROWS)?;
     let mut registry: Registry =
         serde_json::from_str(&format!("{front},\"instances\":[]}}")).ok()?;
-    let (mut reader, mut rows) = (RowReader::default(), Vec::with_capacity(before.rows.len()));
+    let (mut reader, mut rows) = (RowReader::default(), Vec::with_capacity(before.text.rows.len()));
     let mut known = before.rows().peekable();
     while rest != BEHIND_ROWS {
         if !rows.is_empty() {
             rest = rest.strip_prefix(BETWEEN_ROWS)?;
         }
         let begin = text.len() - rest.len();
-        match known.next_if(|(_, row)| rest.starts_with(row)) {
+        match known.next_if(|(_, row)| rest.as_bytes().starts_with(row)) {
             Some((instance, row)) => {
                 registry.instances.push(Arc::clone(instance));
                 rest = &rest[row.len()..];
@@ -100,7 +123,7 @@ fn by_rows(text: &str, before: &Saved) -> Option<(Registry, Vec<Range<usize>>)> 
                 let instance;
                 (instance, rest) = reader.read(rest).or_else(|| read_slowly(rest))?;
                 while known.next_if(|(known, _)| known.name <= instance.name).is_some() {}
-                registry.instances.push(Arc::new(instance));
+                registry.instances.push(instance);
             }
         }
         rows.push(begin..text.len() - rest.len());
@@ -109,10 +132,10 @@ fn by_rows(text: &str, before: &Saved) -> Option<(Registry, Vec<Range<usize>>)> 
 }
 
 /// The instance of a row that is spelled in an unusual way, and what follows it.
-fn read_slowly(text: &str) -> Option<(Instance, &str)> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+fn read_slowly(text: &str) -> Option<(Arc<Instance>, &str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Instance>();
     let instance = values.next()?.ok()?;
-    Some((instance, &text[values.byte_offset()..]))
+    Some((Arc::new(instance), &text[values.byte_offset()..]))
 }
 
 /// The first line: the version, and a checksum of all that follows.
@@ -121,36 +144,108 @@ fn head(body: &[u8]) -> String {
 }
 
 /// The registry's text. What it shares with the one that was saved before is not spelled again.
-pub(super) fn render(registry: &Registry, before: &Saved) -> Vec<u8> {
-    let mut text = vec![b' '; HEAD_LENGTH];
-    text.reserve(before.text.len() + 1024);
-    put(&mut text, format_args!("\"seq\":{},\"boot\":", registry.seq));
-    value(&mut text, &registry.boot);
-    if registry.unsettled {
-        put(&mut text, format_args!(",\"unsettled\":true"));
-    }
-    put(&mut text, format_args!(",\n\"ranges\":["));
-    for (number, range) in registry.ranges.iter().enumerate() {
-        text.extend_from_slice(separator(number));
-        value(&mut text, range);
-    }
-    put(&mut text, format_args!("],\n\"instances\":["));
+pub(super) fn render(registry: &Registry, before: &Saved) -> Text {
+    let mut text = Vec::with_capacity(before.text.bytes.len() + 1024);
+    text.resize(HEAD_LENGTH, b' ');
+    let mut rows = Vec::with_capacity(registry.instances.len());
+    front(&mut text, registry);
     let mut known = before.rows().peekable();
     for (number, instance) in registry.instances.iter().enumerate() {
         text.extend_from_slice(separator(number));
+        let begin = text.len();
         // The same allocation is the same instance: `before` has it too, so nobody could change it.
         match known.next_if(|(known, _)| Arc::ptr_eq(known, instance)) {
-            Some((_, row)) => text.extend_from_slice(row.as_bytes()),
+            Some((_, row)) => text.extend_from_slice(row),
             None => {
                 value(&mut text, &**instance);
                 while known.next_if(|(known, _)| known.name <= instance.name).is_some() {}
             }
         }
+        rows.push(begin..text.len());
     }
     text.extend_from_slice(BEHIND_ROWS.as_bytes());
+    put_head(&mut text);
+    Text { bytes: text, rows }
+}
+
+/// The same, made of the text before in its own place: a large one is neither copied nor needed twice.
+pub(super) fn rewrite(registry: &Registry, before: Saved) -> Text {
+    match patches(registry, &before) {
+        Some((patches, rows)) => {
+            let mut bytes = before.text.bytes;
+            // From behind: what stands before a patch stays where it is.
+            for (place, fresh) in patches.into_iter().rev() {
+                bytes.splice(place, fresh);
+            }
+            put_head(&mut bytes);
+            Text { bytes, rows }
+        }
+        None => render(registry, &before),
+    }
+}
+
+/// What is to be written over which part of a text.
+type Patch = (Range<usize>, Vec<u8>);
+
+/// What makes the text before to the registry's, and where the rows stand then; `None` where that is much.
+fn patches(registry: &Registry, before: &Saved) -> Option<(Vec<Patch>, Vec<Range<usize>>)> {
+    let text = &before.text.bytes;
+    let mut rows = Vec::with_capacity(registry.instances.len());
+    let mut patches: Vec<Patch> = Vec::new();
+    let (mut fresh, mut from, mut grown) = (Vec::new(), HEAD_LENGTH, 0isize);
+    let mut patch = |place: Range<usize>, fresh: &mut Vec<u8>, grown: &mut isize| {
+        if text[place.clone()] != fresh[..] {
+            *grown += fresh.len().cast_signed() - place.len().cast_signed();
+            patches.push((place, std::mem::take(fresh)));
+        }
+        fresh.clear();
+        patches.len() <= PATCHES_MAX
+    };
+    front(&mut fresh, registry);
+    let mut known = before.rows_at().peekable();
+    for (number, instance) in registry.instances.iter().enumerate() {
+        let is_other = |known: &Arc<Instance>| !Arc::ptr_eq(known, instance);
+        while known.next_if(|(known, _)| is_other(known) && known.name <= instance.name).is_some() {
+        }
+        fresh.extend_from_slice(separator(number));
+        match known.next_if(|(known, _)| !is_other(known)) {
+            Some((_, row)) => {
+                if !patch(from..row.start, &mut fresh, &mut grown) {
+                    return None;
+                }
+                rows.push(row.start.checked_add_signed(grown)?..row.end.checked_add_signed(grown)?);
+                from = row.end;
+            }
+            None => {
+                let begin = from.checked_add_signed(grown)? + fresh.len();
+                let length = fresh.len();
+                value(&mut fresh, &**instance);
+                rows.push(begin..begin + fresh.len() - length);
+            }
+        }
+    }
+    let end = text.strip_suffix(BEHIND_ROWS.as_bytes())?.len();
+    patch(from..end, &mut fresh, &mut grown).then_some((patches, rows))
+}
+
+/// What stands between the head and the rows.
+fn front(text: &mut Vec<u8>, registry: &Registry) {
+    put(text, format_args!("\"seq\":{},\"boot\":", registry.seq));
+    value(text, &registry.boot);
+    if registry.unsettled {
+        put(text, format_args!(",\"unsettled\":true"));
+    }
+    put(text, format_args!(",\n\"ranges\":["));
+    for (number, range) in registry.ranges.iter().enumerate() {
+        text.extend_from_slice(separator(number));
+        value(text, range);
+    }
+    put(text, format_args!("],\n\"instances\":["));
+}
+
+fn put_head(text: &mut [u8]) {
     let head = head(&text[HEAD_LENGTH..]);
     text[..HEAD_LENGTH].copy_from_slice(head.as_bytes());
-    text
 }
 
 /// Reads a text, writes what it says, and reads that: it says the same. Without a heading of its own a text
@@ -160,7 +255,7 @@ pub(crate) fn read_and_write(text: &[u8]) {
     for text in [text.to_vec(), headed] {
         let Ok(saved) = parse(text, &Saved::default()) else { continue };
         for before in [&Saved::default(), &saved] {
-            let again = parse(render(&saved.registry, before), before);
+            let again = parse(render(&saved.registry, before).bytes, before);
             let again = again.expect("what was written can be read");
             assert_eq!(again.registry, saved.registry);
         }
@@ -186,7 +281,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn fresh(registry: &Registry) -> Vec<u8> {
-        render(registry, &Saved::default())
+        render(registry, &Saved::default()).bytes
     }
 
     fn ranges() -> Registry {
@@ -259,11 +354,14 @@ mod tests {
             if let Some(last) = after.instances.last_mut() {
                 Arc::make_mut(last).last_seq = 99;
             }
-            let text = render(&after, &before);
-            prop_assert_eq!(&text, &fresh(&after));
-            let again = parse(text.clone(), &before).unwrap();
-            prop_assert!(again.is(&text));
-            prop_assert_eq!(&again.rows, &parse(text, &Saved::default()).unwrap().rows);
+            let Text { bytes, rows } = render(&after, &before);
+            prop_assert_eq!(&bytes, &fresh(&after));
+            let written = rewrite(&after, parse(fresh(&first), &Saved::default()).unwrap());
+            prop_assert_eq!((&written.bytes, &written.rows), (&bytes, &rows));
+            let again = parse(bytes.clone(), &before).unwrap();
+            prop_assert_eq!(again.text(), &bytes);
+            prop_assert_eq!(&again.text.rows, &rows);
+            prop_assert_eq!(&again.text.rows, &parse(bytes, &Saved::default()).unwrap().text.rows);
             prop_assert_eq!(again.registry, after);
         }
 

@@ -78,23 +78,23 @@ impl<S: Storage> Store<S> {
         draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX);
         check(&draft).map_err(StoreError::from)?;
         self.append(author, timing(), before.seq + 1, &changes, &remarks)?;
+        let same_ranges = draft.ranges == before.ranges;
         let file = self.state_file();
-        if must_write {
+        let written = if must_write {
             // The spare file may be of a time that a power cut has undone, with the higher number: it is
             // not left on the disk.
-            file.commit(&draft, &saved, Durability::Disk, Durability::Disk)?;
+            file.commit(draft, saved, Durability::Disk, Durability::Disk)?
         } else {
             // Its own file may be as old as it likes after a power cut: the copy of the ranges tells.
             if durability == Durability::Disk {
                 file.unsettle(&saved)?;
             }
-            file.commit(&draft, &saved, durability, Durability::Cache)?;
-        }
-        let written =
-            if draft.ranges == before.ranges { Ok(()) } else { self.write_table(outside, &draft) };
+            file.commit(draft, saved, durability, Durability::Cache)?
+        };
+        let told = if same_ranges { Ok(()) } else { self.write_table(outside, &written.registry) };
         // Whoever listens to warnings may be slow.
         drop(lock);
-        if let Err(error) = written {
+        if let Err(error) = told {
             let why = error.source().map_or_else(String::new, |source| format!(": {source}"));
             (outside.warn)(&format!("the table of ports is out of date: {error}{why}"));
         }

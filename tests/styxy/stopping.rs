@@ -153,22 +153,26 @@ pub(crate) struct Armoured {
 impl Armoured {
     pub(crate) fn new() -> Self {
         let root = nix::unistd::geteuid().is_root();
-        assert!(root, "only root can make such a program: run this test as root, or in a container");
+        assert!(
+            root,
+            "only root can make such a program: run this test as root, or in a container"
+        );
         let sandbox = Sandbox::new();
-        fs::copy("/usr/bin/python3", sandbox.file("python")).unwrap();
-        fs::set_permissions(sandbox.file("python"), fs::Permissions::from_mode(0o4755)).unwrap();
-        fs::write(sandbox.file("armoured.py"), ARMOURED).unwrap();
+        fs::copy("/usr/bin/python3", sandbox.file("python")).expect("our own sandbox");
+        fs::set_permissions(sandbox.file("python"), fs::Permissions::from_mode(0o4755))
+            .expect("our own sandbox");
+        fs::write(sandbox.file("armoured.py"), ARMOURED).expect("our own sandbox");
         // The types of the sandbox, for a user who has no home here.
         let nobody = 65_534;
         let state = sandbox.folder("state");
         for path in [&state, &sandbox.project()] {
-            std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).unwrap();
+            std::os::unix::fs::chown(path, Some(nobody), Some(nobody)).expect("our own sandbox");
         }
         let run = "run -t tiny -i a --stop-timeout 100ms -- ./python -E -s armoured.py";
         let running = as_nobody(&sandbox, run);
         running.says(&["tiny/a", "pid "]);
-        let text = fs::read_to_string(sandbox.file("pid")).unwrap();
-        Self { running, survivor: text.trim().parse().unwrap(), sandbox }
+        let text = fs::read_to_string(sandbox.file("pid")).expect("our own sandbox");
+        Self { running, survivor: text.trim().parse().expect("a pid"), sandbox }
     }
 
     /// Starts styxy as that user.

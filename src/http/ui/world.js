@@ -11,21 +11,37 @@ export const world = {
 const watchers = new Set();
 const named = new Map();
 tellTwins((view) => (named.get(`${view.type}/${view.id}`) ?? 0) > 1);
+/** What a person does is drawn in the next frame. */
+const PROMPT = new Set(["find", "chosen", "live"]);
+/** Behind a change is a rest so many times as long as it took to draw: who scrolls or types finds the page free. */
+const RESTS = 3;
 let pending = null;
+let waits = 0;
+let restUntil = 0;
 
-/** Calls back once a frame with what has changed: instances, types, listeners, usage, audit, live. */
+/** Calls back in a frame with what has changed: instances, types, listeners, usage, audit, live. */
 export function watch(callback) { watchers.add(callback); return () => watchers.delete(callback); }
 
+function tellWatchers() {
+  const told = pending;
+  pending = null;
+  clearTimeout(waits);
+  const began = performance.now();
+  for (const callback of [...watchers]) callback(told);
+  // The frame after it comes when this one is painted.
+  requestAnimationFrame(() => { restUntil = performance.now() + RESTS * (performance.now() - began); });
+}
+
 export function changed(what) {
-  if (!pending) {
-    pending = new Set();
-    requestAnimationFrame(() => {
-      const told = pending;
-      pending = null;
-      for (const callback of [...watchers]) callback(told);
-    });
-  }
+  const isFirst = !pending;
+  pending ??= new Set();
+  const isPrompt = PROMPT.has(what) && ![...pending].some((one) => PROMPT.has(one));
   pending.add(what);
+  if (!isFirst && !isPrompt) return;
+  clearTimeout(waits);
+  const rest = restUntil - performance.now();
+  if (isPrompt || rest <= 0) requestAnimationFrame(() => { if (pending) tellWatchers(); });
+  else waits = setTimeout(() => requestAnimationFrame(() => { if (pending) tellWatchers(); }), rest);
 }
 
 let inOrder = null;

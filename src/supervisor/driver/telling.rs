@@ -59,12 +59,8 @@ impl Driver<'_> {
         let failed = checks.last().is_some_and(|last| !last.passed);
         let why = self.looks.insight.failure.as_ref().filter(|_| failed);
         let why = why.map(|why| why.chars().take(WHY_MAX).collect());
-        let fare = Fare {
-            every_ms: rules.map(every),
-            why,
-            checks,
-            stop: self.machine.stop_standing(now),
-        };
+        let fare =
+            Fare { every_ms: rules.map(every), why, checks, stop: self.machine.stop_standing(now) };
         self.setup.callers.tell(call, &ToClient::Checks(fare));
     }
 
