@@ -13,23 +13,33 @@ const named = new Map();
 tellTwins((view) => (named.get(`${view.type}/${view.id}`) ?? 0) > 1);
 /** What a person does is drawn in the next frame. */
 const PROMPT = new Set(["find", "chosen", "live"]);
-/** Behind a change is a rest so many times as long as it took to draw: who scrolls or types finds the page free. */
-const RESTS = 3;
+/** Of the time, a part in so many goes into drawing what happens: who scrolls or types finds the page free. */
+const PART = 4;
+/** So much drawing in ms, after a calm, before it is held back; and so long it is at most. */
+const [CREDIT_MAX, WAIT_MAX] = [150, 300];
 let pending = null;
 let waits = 0;
-let restUntil = 0;
+let [credit, creditAt] = [CREDIT_MAX, 0];
 
 /** Calls back in a frame with what has changed: instances, types, listeners, usage, audit, live. */
 export function watch(callback) { watchers.add(callback); return () => watchers.delete(callback); }
 
+/** How long a drawing has to wait, in ms. */
+function toWait() {
+  const now = performance.now();
+  credit = Math.min(CREDIT_MAX, credit + (now - creditAt) / PART);
+  creditAt = now;
+  return credit > 0 ? 0 : -credit * PART;
+}
+
 function tellWatchers() {
+  if (!pending) return;
   const told = pending;
   pending = null;
-  clearTimeout(waits);
   const began = performance.now();
   for (const callback of [...watchers]) callback(told);
   // The frame after it comes when this one is painted.
-  requestAnimationFrame(() => { restUntil = performance.now() + RESTS * (performance.now() - began); });
+  requestAnimationFrame(() => { credit = Math.max(credit - (performance.now() - began), -WAIT_MAX / PART); });
 }
 
 export function changed(what) {
@@ -39,9 +49,9 @@ export function changed(what) {
   pending.add(what);
   if (!isFirst && !isPrompt) return;
   clearTimeout(waits);
-  const rest = restUntil - performance.now();
-  if (isPrompt || rest <= 0) requestAnimationFrame(() => { if (pending) tellWatchers(); });
-  else waits = setTimeout(() => requestAnimationFrame(() => { if (pending) tellWatchers(); }), rest);
+  const wait = isPrompt ? 0 : toWait();
+  if (wait) waits = setTimeout(() => requestAnimationFrame(tellWatchers), wait);
+  else requestAnimationFrame(tellWatchers);
 }
 
 let inOrder = null;
