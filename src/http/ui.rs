@@ -30,6 +30,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("/ui/tokens.css", STYLE, "tokens.css"),
     file!("/ui/style.css", STYLE, "style.css"),
     file!("/ui/pages.css", STYLE, "pages.css"),
+    file!("/ui/address.js", SCRIPT, "address.js"),
     file!("/ui/api.js", SCRIPT, "api.js"),
     file!("/ui/app.js", SCRIPT, "app.js"),
     file!("/ui/audit.js", SCRIPT, "audit.js"),

@@ -164,6 +164,22 @@ const jobs = {
     await shot(page, "port-not-ours-dark-1440");
     await page.keyboard.press("Escape");
     stranger.close();
+    // How the overview is looked at is in its address: it is there again after Back, and behind a drawer.
+    await page.getByRole("button", { name: "Zoom in" }).click();
+    await page.getByRole("button", { name: /^Trouble/ }).click();
+    assert.equal(await page.evaluate(() => location.hash), "#/?span=50&show=trouble");
+    await go(page, "#/m");
+    await page.locator("h1", { hasText: "Metrics" }).waitFor();
+    await page.goBack();
+    await page.locator('.instances button[aria-pressed="true"]', { hasText: "Trouble" }).waitFor();
+    await page.locator(".segments", { hasText: "50 a line" }).waitFor();
+    await go(page, `#/p/${new URL(url).port}`);
+    await page.locator(".port-drawer").waitFor();
+    await page.keyboard.press("Escape");
+    await page.waitForFunction(() => location.hash === "#/?span=50&show=trouble");
+    await page.getByRole("button", { name: "Zoom out" }).click();
+    await page.getByRole("button", { name: /^All/ }).click();
+    assert.equal(await page.evaluate(() => location.hash), "#/");
     console.log("spans and strangers");
     // Keys, and the names that readers hear.
     await go(page, "#/");

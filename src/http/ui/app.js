@@ -1,5 +1,6 @@
 // The page: way in, band, routes, keys, and the drawer. Every view is in the hash; nobody's name is.
 
+import { atOverview, overviewAddress } from "./address.js";
 import { enter } from "./api.js";
 import { audit } from "./audit.js";
 import { configuration } from "./config.js";
@@ -22,7 +23,6 @@ const aside = $("drawer");
 let current = null;
 let opened = null;
 let before = null;
-let overviewHash = "#/";
 
 const themes = ["system", "light", "dark"];
 let theme = 0;
@@ -56,12 +56,12 @@ function buildBand() {
 }
 
 function route() {
-  const hash = location.hash.replace(/^#\/?/, "");
+  const hash = location.hash.replace(/^#\/?/, "").split("?")[0];
   const [page, ...rest] = hash.split("/").map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
   if (page === "i") { openDrawer(rest[0], drawer); if (current === null) show("", []); return; }
   if (page === "p") { openDrawer(rest[0], portDrawer); if (current === null) show("", []); return; }
   closeDrawer(false);
-  overviewHash = page === "" || page === "r" ? location.hash || "#/" : "#/";
+  atOverview(page === "" || page === "r" ? location.hash : "#/");
   show(page, rest);
 }
 
@@ -93,7 +93,7 @@ function openDrawer(lockId, fill) {
   if (opened?.lockId === lockId) return;
   if (!opened) before = document.activeElement;
   opened?.node.leave();
-  const node = fill(lockId, () => { location.hash = overviewHash; });
+  const node = fill(lockId, () => { location.hash = overviewAddress(); });
   opened = { lockId, node };
   put(aside, node);
   aside.hidden = false;
@@ -157,7 +157,7 @@ function keys(event) {
   if (event.key === "Escape") {
     if (!$("keys-box").hidden) { $("keys-box").hidden = true; return; }
     if (writing) { if (writing === search) { search.value = ""; changed("find"); } writing.blur(); return; }
-    if (opened) location.hash = overviewHash; else if (location.hash.startsWith("#/r/")) location.hash = "#/";
+    if (opened) location.hash = overviewAddress(); else if (location.hash.startsWith("#/r/")) location.hash = "#/";
     return;
   }
   if (writing || event.ctrlKey || event.metaKey || event.altKey) return;

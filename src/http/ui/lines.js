@@ -1,5 +1,6 @@
 // The map of ranges: a line spans a hundred ports, so a port's last two digits are its place, always.
 
+import { setWish, wish } from "./address.js";
 import { age, copyButton, count, el, fullName, many, put, rem, shortName, svg, visible, widthOf } from "./dom.js";
 import { WORDS, glyph, inTrouble, shape } from "./phases.js";
 import { byPort, changed, watch, world } from "./world.js";
@@ -24,12 +25,14 @@ export function linesOf(types, span) {
 }
 
 export function lines(open) {
-  let zoom = 0;
+  let zoom = Math.max(0, SPANS.indexOf(Number(wish("span"))));
   const body = el("div.lines", { role: "grid", "aria-label": "Ports by range", tabindex: 0 });
   const ruler = svg("svg.ruler", { "aria-hidden": "true" });
   const tip = el("div.tip.card", { hidden: true, role: "tooltip" });
-  const label = el("span", {}, "Ranges");
-  const setZoom = (next) => { zoom = Math.max(0, Math.min(SPANS.length - 1, next)); label.textContent = zoom ? `${SPANS[zoom]} a line` : "Ranges"; renew(); };
+  const label = el("span", {});
+  const sayZoom = () => { label.textContent = zoom ? `${SPANS[zoom]} a line` : "Ranges"; };
+  const setZoom = (next) => { zoom = Math.max(0, Math.min(SPANS.length - 1, next)); setWish("span", zoom ? SPANS[zoom] : null); sayZoom(); renew(); };
+  sayZoom();
   const buttons = el("div.segments", { role: "group", "aria-label": "Zoom" },
     el("button", { type: "button", title: "Whole map (−)", "aria-label": "Zoom out", onclick: () => setZoom(zoom - 1) }, "−"),
     el("button", { type: "button", onclick: () => setZoom(0) }, label),

@@ -1,5 +1,6 @@
 // The overview: the river, the map of ranges, and the list of instances.
 
+import { setWish, wish } from "./address.js";
 import { age, bytes, commandLine, copyButton, el, exact, fullName, many, nameOf, put, rem, shortName, spokenAge, visible } from "./dom.js";
 import { WORDS, glyph, inTrouble, isChanging, legend } from "./phases.js";
 import { berths, lines } from "./lines.js";
@@ -8,6 +9,7 @@ import { changed, sorted, watch, world } from "./world.js";
 
 /** Rows don't change places within this time after a change, nor under the pointer. */
 const SETTLED = 2000;
+const FILTERS = [["all", "All"], ["trouble", "Trouble"], ["changing", "Changing"]];
 /** So many rows are there even if they cannot be seen. */
 const ALWAYS = 20;
 
@@ -38,7 +40,7 @@ function instances(open, find) {
   const nothing = el("p.note", { hidden: true });
   const table = el("div.table", { role: "table", "aria-label": "Instances" }, el("div.row.heads", { role: "row", "aria-rowindex": 1 },
     [["Name", "name"], ["Command", "wide"], ["Project", "wide"], ["Port", "num"], ["Age", "num"], ["CPU %", "num.more"], ["Memory", "num.more"], ["↻", "num.more"]].map(([head, kind]) => el(`span.${kind}`, { role: "columnheader", title: head === "↻" ? "Restarts" : null }, head))), body);
-  let which = "all";
+  let which = FILTERS.find(([key]) => key === wish("show"))?.[0] ?? "all";
   let inside = false;
   let touched = 0;
   let later = 0;
@@ -57,8 +59,8 @@ function instances(open, find) {
     return !text || [fullName(view), String(view.port), view.lockId, commandLine(view.command)].some((field) => field.toLowerCase().includes(text));
   }
 
-  const segments = [["all", "All"], ["trouble", "Trouble"], ["changing", "Changing"]].map(([key, label]) => {
-    const button = el("button", { type: "button", onclick: () => { which = key; draw(true); } });
+  const segments = FILTERS.map(([key, label]) => {
+    const button = el("button", { type: "button", onclick: () => { which = key; setWish("show", key === "all" ? null : key); draw(true); } });
     filters.append(button);
     return (number) => { tell(button, `${label} ${number}`); button.setAttribute("aria-pressed", String(which === key)); };
   });
