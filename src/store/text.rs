@@ -170,62 +170,73 @@ pub(super) fn render(registry: &Registry, before: &Saved) -> Text {
 
 /// The same, made of the text before in its own place: a large one is neither copied nor needed twice.
 pub(super) fn rewrite(registry: &Registry, before: Saved) -> Text {
-    match patches(registry, &before) {
-        Some((patches, rows)) => {
-            let mut bytes = before.text.bytes;
-            // From behind: what stands before a patch stays where it is.
-            for (place, fresh) in patches.into_iter().rev() {
-                bytes.splice(place, fresh);
-            }
-            put_head(&mut bytes);
-            Text { bytes, rows }
+    let Some((Patches { all, .. }, rows)) = patches(registry, &before) else {
+        return render(registry, &before);
+    };
+    let mut bytes = before.text.bytes;
+    // From behind: what stands before a patch stays where it is.
+    for (place, fresh) in all.into_iter().rev() {
+        bytes.splice(place, fresh);
+    }
+    put_head(&mut bytes);
+    Text { bytes, rows }
+}
+
+/// What makes a text to another one.
+struct Patches<'a> {
+    text: &'a [u8],
+    /// Which parts of it become what, in their order.
+    all: Vec<(Range<usize>, Vec<u8>)>,
+    /// So far it is done …
+    done: usize,
+    /// … and this comes next.
+    fresh: Vec<u8>,
+}
+
+impl Patches<'_> {
+    /// Behind what comes next stands a part of the text as it is; `None` when there are too many.
+    fn keep(&mut self, part: Range<usize>) -> Option<()> {
+        let place = self.done..part.start;
+        if self.text[place.clone()] != self.fresh {
+            self.all.push((place, std::mem::take(&mut self.fresh)));
         }
-        None => render(registry, &before),
+        self.fresh.clear();
+        self.done = part.end;
+        (self.all.len() <= PATCHES_MAX).then_some(())
     }
 }
 
-/// What is to be written over which part of a text.
-type Patch = (Range<usize>, Vec<u8>);
-
 /// What makes the text before to the registry's, and where the rows stand then; `None` where that is much.
-fn patches(registry: &Registry, before: &Saved) -> Option<(Vec<Patch>, Vec<Range<usize>>)> {
+fn patches<'a>(registry: &Registry, before: &'a Saved) -> Option<(Patches<'a>, Vec<Range<usize>>)> {
     let text = &before.text.bytes;
+    let mut patches = Patches { text, all: Vec::new(), done: HEAD_LENGTH, fresh: Vec::new() };
+    front(&mut patches.fresh, registry);
+    let mut end = HEAD_LENGTH + patches.fresh.len();
     let mut rows = Vec::with_capacity(registry.instances.len());
-    let mut patches: Vec<Patch> = Vec::new();
-    let (mut fresh, mut from, mut grown) = (Vec::new(), HEAD_LENGTH, 0isize);
-    let mut patch = |place: Range<usize>, fresh: &mut Vec<u8>, grown: &mut isize| {
-        if text[place.clone()] != fresh[..] {
-            *grown += fresh.len().cast_signed() - place.len().cast_signed();
-            patches.push((place, std::mem::take(fresh)));
-        }
-        fresh.clear();
-        patches.len() <= PATCHES_MAX
-    };
-    front(&mut fresh, registry);
     let mut known = before.rows_at().peekable();
     for (number, instance) in registry.instances.iter().enumerate() {
-        let is_other = |known: &Arc<Instance>| !Arc::ptr_eq(known, instance);
-        while known.next_if(|(known, _)| is_other(known) && known.name <= instance.name).is_some() {
-        }
-        fresh.extend_from_slice(separator(number));
-        match known.next_if(|(known, _)| !is_other(known)) {
+        let is_it = |known: &Arc<Instance>| Arc::ptr_eq(known, instance);
+        while known.next_if(|(known, _)| !is_it(known) && known.name <= instance.name).is_some() {}
+        let between = separator(number);
+        patches.fresh.extend_from_slice(between);
+        let length = match known.next_if(|(known, _)| is_it(known)) {
             Some((_, row)) => {
-                if !patch(from..row.start, &mut fresh, &mut grown) {
-                    return None;
-                }
-                rows.push(row.start.checked_add_signed(grown)?..row.end.checked_add_signed(grown)?);
-                from = row.end;
+                patches.keep(row.clone())?;
+                row.len()
             }
             None => {
-                let begin = from.checked_add_signed(grown)? + fresh.len();
-                let length = fresh.len();
-                value(&mut fresh, &**instance);
-                rows.push(begin..begin + fresh.len() - length);
+                let before = patches.fresh.len();
+                value(&mut patches.fresh, &**instance);
+                patches.fresh.len() - before
             }
-        }
+        };
+        let begin = end + between.len();
+        end = begin + length;
+        rows.push(begin..end);
     }
-    let end = text.strip_suffix(BEHIND_ROWS.as_bytes())?.len();
-    patch(from..end, &mut fresh, &mut grown).then_some((patches, rows))
+    let behind = text.strip_suffix(BEHIND_ROWS.as_bytes())?.len();
+    patches.keep(behind..text.len())?;
+    Some((patches, rows))
 }
 
 /// What stands between the head and the rows.

@@ -166,14 +166,6 @@ impl Machine {
         }
     }
 
-    /// What has survived KILL.
-    pub fn survivors(&self) -> &[i32] {
-        match &self.state {
-            State::Stopping(stop) => stop.survivors(),
-            State::Running(_) | State::Backoff { .. } | State::Over => &[],
-        }
-    }
-
     /// How often the command was started again.
     pub fn restarts(&self) -> u32 {
         self.restarts

@@ -198,13 +198,8 @@ impl Stop {
         let ms = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         StopStanding {
             kill_in_ms: self.grace_left(now).map(ms),
-            survivors: self.survivors().to_vec(),
+            survivors: if self.is_stuck() { self.survivors.clone() } else { Vec::new() },
         }
-    }
-
-    /// What has survived KILL.
-    pub(super) fn survivors(&self) -> &[i32] {
-        if self.is_stuck() { &self.survivors } else { &[] }
     }
 
     /// Whether the tree survived KILL.

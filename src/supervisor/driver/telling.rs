@@ -37,6 +37,7 @@ impl Driver<'_> {
             Some(told) if told.phase == phase => told.since_boot_ms,
             Some(_) | None => u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX),
         };
+        let stop = self.machine.stop_standing(clock::now()).unwrap_or_default();
         let (attached, standbys) = self.setup.callers.counts();
         Standing {
             phase,
@@ -44,7 +45,7 @@ impl Driver<'_> {
             port: self.setup.port.number(),
             pid,
             restarts: self.machine.restarts(),
-            survivors: self.machine.survivors().to_vec(),
+            survivors: stop.survivors,
             attached,
             standbys,
         }

@@ -65,6 +65,12 @@ impl Scene {
         self.on(Event::OrphanEnded { tree_left: false });
     }
 
+    /// How far its stop is: the time until KILL in ms, and who has survived it.
+    fn stop_standing(&self) -> Option<(Option<u64>, Vec<i32>)> {
+        let standing = self.machine.stop_standing(self.now)?;
+        Some((standing.kill_in_ms, standing.survivors))
+    }
+
     /// Lets so many milliseconds pass, with every tick that falls due.
     fn pass(&mut self, ms: u64) {
         let until = self.now + Duration::from_millis(ms);

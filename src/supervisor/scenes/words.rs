@@ -147,13 +147,37 @@ fn a_request_may_bring_its_own_grace() {
 }
 
 #[test]
+fn how_far_a_stop_is_can_be_asked() {
+    let mut scene = Scene::ready_with(plain);
+    assert_eq!(scene.stop_standing(), None);
+    scene.on(Event::StopWithin(seconds(9)));
+    assert_eq!(scene.stop_standing(), Some((Some(9000), vec![])));
+    scene.pass(2000);
+    assert_eq!(scene.stop_standing(), Some((Some(7000), vec![])));
+    scene.on(Event::Stop { kill: true });
+    // Nobody has survived before the patience is over.
+    scene.on(Event::TreeSeen { left: vec![71] });
+    assert_eq!(scene.stop_standing(), Some((None, vec![])));
+}
+
+#[test]
+fn no_more_are_named_than_a_message_holds() {
+    let mut scene = Scene::ready_with(plain);
+    scene.on(Event::Stop { kill: true });
+    scene.on(Event::TreeSeen { left: (1..1000).collect() });
+    scene.pass(60_000);
+    let (_, survivors) = scene.stop_standing().unwrap();
+    assert_eq!(survivors, (1..=64).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_stop_of_who_is_stuck_tries_once_more() {
     let mut scene = Scene::ready_with(plain);
     scene.on(Event::Stop { kill: true });
     scene.on(Event::TreeSeen { left: vec![71] });
     scene.pass(60_000);
     scene.did("kill, stuck [71]");
-    assert_eq!(scene.machine.survivors(), [71]);
+    assert_eq!(scene.stop_standing(), Some((None, vec![71])));
     scene.on(Event::Stop { kill: false });
     scene.did("kill");
     scene.leader(End::Signalled(Signal::KILL), false);
