@@ -28,7 +28,12 @@ macro_rules! file {
 pub(super) const ROUTES: &[Route] = &[
     file!("/", HTML, "index.html"),
     file!("/ui/tokens.css", STYLE, "tokens.css"),
-    file!("/ui/style.css", STYLE, "style.css"),
+    file!("/ui/base.css", STYLE, "base.css"),
+    file!("/ui/band.css", STYLE, "band.css"),
+    file!("/ui/drawer.css", STYLE, "drawer.css"),
+    file!("/ui/devices.css", STYLE, "devices.css"),
+    file!("/ui/overview.css", STYLE, "overview.css"),
+    file!("/ui/types.css", STYLE, "types.css"),
     file!("/ui/pages.css", STYLE, "pages.css"),
     file!("/ui/address.js", SCRIPT, "address.js"),
     file!("/ui/api.js", SCRIPT, "api.js"),

@@ -4,7 +4,9 @@ let address = "#/";
 
 /** Where the overview is now. */
 export const overviewAddress = () => address;
-export function atOverview(hash) { address = hash || "#/"; }
+export function atOverview(hash) {
+  address = hash || "#/";
+}
 
 /** How it is looked at: its zoom, its filter. */
 export const wish = (name) => new URLSearchParams(address.split("?")[1]).get(name);
@@ -14,7 +16,8 @@ export function setWish(name, value) {
   const isHere = (location.hash || "#/") === address;
   const [path, query] = address.split("?");
   const wishes = new URLSearchParams(query);
-  if (value) wishes.set(name, value); else wishes.delete(name);
+  if (value) wishes.set(name, value);
+  else wishes.delete(name);
   address = wishes.size ? `${path}?${wishes}` : path;
   if (isHere) history.replaceState(history.state, "", address);
 }

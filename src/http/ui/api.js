@@ -18,7 +18,9 @@ export async function enter() {
   if (code) {
     history.replaceState(null, "", `${location.pathname}#/`);
     const answer = await fetch("/session", {
-      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }),
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ code }),
     });
     if (answer.ok) token = (await answer.json()).token;
   }
@@ -29,10 +31,18 @@ export async function enter() {
 export async function ask(method, path, body) {
   const headers = { authorization: `Bearer ${token}` };
   if (body !== undefined) headers["content-type"] = "application/json";
-  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await fetch(path, {
+    method,
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
   const text = await answer.text();
   let told = {};
-  try { told = JSON.parse(text); } catch { told = { error: text }; }
+  try {
+    told = JSON.parse(text);
+  } catch {
+    told = { error: text };
+  }
   if (!answer.ok) throw new Refused(answer.status, told);
   return told;
 }

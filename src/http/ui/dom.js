@@ -10,7 +10,9 @@ function fill(node, props, children) {
     else if (key === "value") node.value = value;
     else node.setAttribute(key, value === true ? "" : String(value));
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return node;
 }
 
@@ -32,7 +34,9 @@ export function svg(tag, props, ...children) {
 
 /** Replaces what is in an element. */
 export function put(node, ...children) {
-  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  node.replaceChildren(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return node;
 }
 
@@ -56,7 +60,9 @@ export function widthOf(text, size) {
 }
 
 let remInPx = null;
-addEventListener("resize", () => { remInPx = null; });
+addEventListener("resize", () => {
+  remInPx = null;
+});
 /** A rem in px. Asked once for each size of the window: the question has styles computed. */
 export const rem = () => (remInPx ??= parseFloat(getComputedStyle(document.documentElement).fontSize));
 
@@ -76,8 +82,11 @@ export function age(ms) {
 
 /** The same for screen readers. */
 export function spokenAge(ms) {
-  return age(ms).replace(" s", " seconds").replace(" min", " minutes")
-    .replace(/ h 0?(\d+)/, " hours $1").replace(/ d (\d+)/, " days $1 hours");
+  return age(ms)
+    .replace(" s", " seconds")
+    .replace(" min", " minutes")
+    .replace(/ h 0?(\d+)/, " hours $1")
+    .replace(/ d (\d+)/, " days $1 hours");
 }
 
 /** `312 M`, `6.0 G`. */
@@ -93,34 +102,56 @@ export const exact = (time) => (time ? new Date(time).toLocaleString([], { hour1
 
 /** Control and direction characters as pictures: a name cannot pretend to be another. */
 export function visible(text) {
-  return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => {
-    const code = c.charCodeAt(0);
-    return code < 32 ? String.fromCharCode(0x2400 + code) : "\ufffd";
-  });
+  return String(text).replace(
+    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (c) => {
+      const code = c.charCodeAt(0);
+      return code < 32 ? String.fromCharCode(0x2400 + code) : "\ufffd";
+    },
+  );
 }
 
 /** `type/` dim, `id` bold. */
 export function nameOf(view) {
-  return el("span.name", { title: fullName(view) }, el("span.dim", {}, `${visible(view.type)}/`), el("b", {}, shortName(view)));
+  return el(
+    "span.name",
+    { title: fullName(view) },
+    el("span.dim", {}, `${visible(view.type)}/`),
+    el("b", {}, shortName(view)),
+  );
 }
 
 let twins = () => false;
 /** Who knows whether an instance of another project is called the same. */
-export function tellTwins(known) { twins = known; }
+export function tellTwins(known) {
+  twins = known;
+}
 /** The id, with its project where another one has the same. */
-export const shortName = (view) => `${visible(view.id)}${view.project && twins(view) ? `@${visible(view.project)}` : ""}`;
+export const shortName = (view) =>
+  `${visible(view.id)}${view.project && twins(view) ? `@${visible(view.project)}` : ""}`;
 export const fullName = (view) => visible(`${view.type}/${view.id}${view.project ? `@${view.project}` : ""}`);
 
 /** A command as one would type it. */
 export function commandLine(words) {
-  return (words ?? []).map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+  return (words ?? [])
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
 }
 
 export function copyButton(text, label = "Copy") {
-  const button = el("button.plain", { type: "button", onclick: async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = label; }, 1500);
-  } }, label);
+  const button = el(
+    "button.plain",
+    {
+      type: "button",
+      onclick: async () => {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+        setTimeout(() => {
+          button.textContent = label;
+        }, 1500);
+      },
+    },
+    label,
+  );
   return button;
 }

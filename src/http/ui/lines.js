@@ -1,7 +1,20 @@
 // The map of ranges: a line spans a hundred ports, so a port's last two digits are its place, always.
 
 import { setWish, wish } from "./address.js";
-import { age, copyButton, count, el, fullName, many, put, rem, shortName, svg, visible, widthOf } from "./dom.js";
+import {
+  age,
+  copyButton,
+  count,
+  el,
+  fullName,
+  many,
+  put,
+  rem,
+  shortName,
+  svg,
+  visible,
+  widthOf,
+} from "./dom.js";
 import { WORDS, glyph, inTrouble, shape } from "./phases.js";
 import { byPort, changed, watch, world } from "./world.js";
 
@@ -11,16 +24,19 @@ const SPANS = [100, 50, 25];
 /** A line for each stretch of a range that holds at least a fifth of it. */
 export function linesOf(types, span) {
   const lines = [];
-  for (const type of types) for (const [first, last] of type.ranges) {
-    const parts = [];
-    for (let base = Math.floor(first / span) * span; base <= last; base += span) {
-      parts.push({ base, from: Math.max(first, base), to: Math.min(last, base + span - 1) });
+  for (const type of types)
+    for (const [first, last] of type.ranges) {
+      const parts = [];
+      for (let base = Math.floor(first / span) * span; base <= last; base += span) {
+        parts.push({ base, from: Math.max(first, base), to: Math.min(last, base + span - 1) });
+      }
+      const large = parts.filter((part) => part.to - part.from + 1 >= span / 5);
+      const kept = large.length ? large : [parts.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a))];
+      const guests = parts.filter((part) => !kept.includes(part));
+      kept.forEach((part, at) =>
+        lines.push({ ...part, type, first, last, guests: at === 0 ? guests : [], isFirst: at === 0 }),
+      );
     }
-    const large = parts.filter((part) => part.to - part.from + 1 >= span / 5);
-    const kept = large.length ? large : [parts.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a))];
-    const guests = parts.filter((part) => !kept.includes(part));
-    kept.forEach((part, at) => lines.push({ ...part, type, first, last, guests: at === 0 ? guests : [], isFirst: at === 0 }));
-  }
   return lines.sort((a, b) => a.base - b.base || a.from - b.from);
 }
 
@@ -30,15 +46,56 @@ export function lines(open) {
   const ruler = svg("svg.ruler", { "aria-hidden": "true" });
   const tip = el("div.tip.card", { hidden: true, role: "tooltip" });
   const label = el("span", {});
-  const sayZoom = () => { label.textContent = zoom ? `${SPANS[zoom]} a line` : "Ranges"; };
-  const setZoom = (next) => { zoom = Math.max(0, Math.min(SPANS.length - 1, next)); setWish("span", zoom ? SPANS[zoom] : null); sayZoom(); renew(); };
+  const sayZoom = () => {
+    label.textContent = zoom ? `${SPANS[zoom]} a line` : "Ranges";
+  };
+  const setZoom = (next) => {
+    zoom = Math.max(0, Math.min(SPANS.length - 1, next));
+    setWish("span", zoom ? SPANS[zoom] : null);
+    sayZoom();
+    renew();
+  };
   sayZoom();
-  const buttons = el("div.segments", { role: "group", "aria-label": "Zoom" },
-    el("button", { type: "button", title: "Whole map (−)", "aria-label": "Zoom out", onclick: () => setZoom(zoom - 1) }, "−"),
+  const buttons = el(
+    "div.segments",
+    { role: "group", "aria-label": "Zoom" },
+    el(
+      "button",
+      { type: "button", title: "Whole map (−)", "aria-label": "Zoom out", onclick: () => setZoom(zoom - 1) },
+      "−",
+    ),
     el("button", { type: "button", onclick: () => setZoom(0) }, label),
-    el("button", { type: "button", title: "Closer (+)", "aria-label": "Zoom in", onclick: () => setZoom(zoom + 1) }, "+"));
-  const asTable = el("button.plain.unseen-until-focus", { type: "button", onclick: () => { location.hash = "#/table"; } }, "Show as a table");
-  const node = el("div.map", {}, el("div.line.rule", { "aria-hidden": "true" }, el("span"), el("span"), ruler, el("span.use", {}, "in use")), body, tip, asTable);
+    el(
+      "button",
+      { type: "button", title: "Closer (+)", "aria-label": "Zoom in", onclick: () => setZoom(zoom + 1) },
+      "+",
+    ),
+  );
+  const asTable = el(
+    "button.plain.unseen-until-focus",
+    {
+      type: "button",
+      onclick: () => {
+        location.hash = "#/table";
+      },
+    },
+    "Show as a table",
+  );
+  const node = el(
+    "div.map",
+    {},
+    el(
+      "div.line.rule",
+      { "aria-hidden": "true" },
+      el("span"),
+      el("span"),
+      ruler,
+      el("span.use", {}, "in use"),
+    ),
+    body,
+    tip,
+    asTable,
+  );
   node.zoom = buttons;
   let rows = [];
   let selected = -1;
@@ -48,8 +105,16 @@ export function lines(open) {
 
   /** The lines themselves, if ranges or foreign listeners have changed; else what is on them. */
   function renew() {
-    const state = JSON.stringify([zoom, world.types.map((type) => [type.name, type.ranges, type.origin]), world.listeners.map((listener) => [listener.port, listener.listener?.command])]);
-    if (built !== state) { built = state; build(); return; }
+    const state = JSON.stringify([
+      zoom,
+      world.types.map((type) => [type.name, type.ranges, type.origin]),
+      world.listeners.map((listener) => [listener.port, listener.listener?.command]),
+    ]);
+    if (built !== state) {
+      built = state;
+      build();
+      return;
+    }
     const types = new Map(world.types.map((type) => [type.name, type]));
     for (const row of rows) row.type = types.get(row.type.name);
     drawAll();
@@ -60,8 +125,25 @@ export function lines(open) {
     rows = linesOf(world.types, span).map((line) => {
       const drawing = svg("svg.water-line", { "aria-hidden": "true" });
       const use = el("span.use");
-      const name = el("span.type", {}, line.isFirst || zoom ? el("a", { href: `#/r/${encodeURIComponent(line.type.name)}`, tabindex: -1 }, visible(line.type.name)) : "");
-      const row = el("div.line", { role: "row", "data-base": line.base, "data-type": line.type.name }, name, el("span.first", {}, zoom ? line.base : line.from), drawing, use);
+      const name = el(
+        "span.type",
+        {},
+        line.isFirst || zoom
+          ? el(
+              "a",
+              { href: `#/r/${encodeURIComponent(line.type.name)}`, tabindex: -1 },
+              visible(line.type.name),
+            )
+          : "",
+      );
+      const row = el(
+        "div.line",
+        { role: "row", "data-base": line.base, "data-type": line.type.name },
+        name,
+        el("span.first", {}, zoom ? line.base : line.from),
+        drawing,
+        use,
+      );
       row.prepend(el("span.unseen", { role: "rowheader" }));
       return { ...line, row, drawing, use, hits: [], drawn: "" };
     });
@@ -75,7 +157,10 @@ export function lines(open) {
       end = Math.max(end, same ? row.to : Math.max(row.last, row.to));
     });
     if (!zoom && end < 65535) parts.push({ gap: [end + 1, 65535] });
-    put(body, parts.map((part) => (part.gap ? gapRow(part.gap) : part.row)));
+    put(
+      body,
+      parts.map((part) => (part.gap ? gapRow(part.gap) : part.row)),
+    );
     measure();
   }
 
@@ -89,16 +174,33 @@ export function lines(open) {
 
   function gapRow([from, to]) {
     const within = world.listeners.filter((listener) => listener.port >= from && listener.port <= to);
-    const named = within.slice(0, 3).map((listener) => el("span.foreign", {}, el("b", {}, listener.port), ` ${visible(programOf(listener))}`));
+    const named = within
+      .slice(0, 3)
+      .map((listener) =>
+        el("span.foreign", {}, el("b", {}, listener.port), ` ${visible(programOf(listener))}`),
+      );
     const more = within.length > 3 ? el("span.foreign", {}, `+${within.length - 3}`) : null;
-    return el("div.gap", { role: "row" }, el("span.gap-text", { role: "gridcell" }, `${count(to - from + 1 - within.length)} free`, named, more));
+    return el(
+      "div.gap",
+      { role: "row" },
+      el("span.gap-text", { role: "gridcell" }, `${count(to - from + 1 - within.length)} free`, named, more),
+    );
   }
 
   function drawRuler(width) {
     ruler.setAttribute("viewBox", `0 0 ${width} 16`);
     const span = SPANS[zoom];
     const step = span / 10;
-    put(ruler, Array.from({ length: 10 }, (_, k) => svg("text", { x: (k / 10) * width, y: 12 }, span === 100 ? String(k * step).padStart(2, "0") : `+${k * step}`)));
+    put(
+      ruler,
+      Array.from({ length: 10 }, (_, k) =>
+        svg(
+          "text",
+          { x: (k / 10) * width, y: 12 },
+          span === 100 ? String(k * step).padStart(2, "0") : `+${k * step}`,
+        ),
+      ),
+    );
   }
 
   function drawAll() {
@@ -106,7 +208,9 @@ export function lines(open) {
     const foreign = new Map(world.listeners.map((listener) => [listener.port, listener]));
     if (!size?.width) return;
     const { width, heights, scale } = size;
-    rows.forEach((row, at) => drawLine(row, rows, ports, foreign, { width, height: heights[at], scale, span: SPANS[zoom] }));
+    rows.forEach((row, at) =>
+      drawLine(row, rows, ports, foreign, { width, height: heights[at], scale, span: SPANS[zoom] }),
+    );
   }
 
   // A span that is drawn along a line, or chosen with Shift, says how much of it is free.
@@ -122,7 +226,15 @@ export function lines(open) {
     const step = size.width / SPANS[zoom];
     const x = (from - row.base) * step;
     body.querySelectorAll(".at").forEach((old) => old.remove());
-    row.drawing.append(svg("rect.here.at", { x: x + 0.5, y: 1, width: Math.max(4, (to - from + 1) * step - 1), height: size.heights[rows.indexOf(row)] - 2, rx: 4 }));
+    row.drawing.append(
+      svg("rect.here.at", {
+        x: x + 0.5,
+        y: 1,
+        width: Math.max(4, (to - from + 1) * step - 1),
+        height: size.heights[rows.indexOf(row)] - 2,
+        rx: 4,
+      }),
+    );
     const taken = new Set([...byPort().keys(), ...world.listeners.map((listener) => listener.port)]);
     let free = 0;
     for (let port = from; port <= to; port++) if (!taken.has(port)) free += 1;
@@ -138,7 +250,10 @@ export function lines(open) {
     drag = row ? { row, port: portIn(row, event), x: event.clientX, isSpan: false } : null;
   });
   // A click comes behind it, and has to know.
-  const drawn = () => setTimeout(() => { drag = null; });
+  const drawn = () =>
+    setTimeout(() => {
+      drag = null;
+    });
   addEventListener("pointerup", drawn);
   body.addEventListener("pointermove", (event) => {
     if (drag && (drag.isSpan || Math.abs(event.clientX - drag.x) > 6)) {
@@ -148,10 +263,18 @@ export function lines(open) {
     }
     const hit = hitAt(rows, event);
     tip.hidden = !hit;
-    if (hit) { put(tip, describe(hit)); const box = node.getBoundingClientRect(); place(tip, event.clientX - box.left, event.clientY - box.top, box.width); }
+    if (hit) {
+      put(tip, describe(hit));
+      const box = node.getBoundingClientRect();
+      place(tip, event.clientX - box.left, event.clientY - box.top, box.width);
+    }
   });
-  body.addEventListener("pointerleave", () => { tip.hidden = true; });
-  body.addEventListener("focusout", () => { tip.hidden = true; });
+  body.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+  });
+  body.addEventListener("focusout", () => {
+    tip.hidden = true;
+  });
   body.addEventListener("click", (event) => {
     if (drag?.isSpan) return;
     const [hit, line] = [hitAt(rows, event), rowOf(event)];
@@ -168,7 +291,9 @@ export function lines(open) {
     }
   });
   body.addEventListener("keydown", (event) => {
-    const stops = rows.flatMap((row, line) => row.hits.filter((hit) => hit.view || hit.listener).map((hit) => ({ ...hit, line, row })));
+    const stops = rows.flatMap((row, line) =>
+      row.hits.filter((hit) => hit.view || hit.listener).map((hit) => ({ ...hit, line, row })),
+    );
     const move = (next) => {
       selected = Math.max(0, Math.min(stops.length - 1, next));
       body.querySelectorAll(".at").forEach((mark) => mark.remove());
@@ -176,39 +301,77 @@ export function lines(open) {
       anchor = null;
       if (!stop) return;
       const height = stop.row.drawing.clientHeight;
-      stop.row.drawing.append(svg("rect.here.at", { x: stop.x - 3, y: 1, width: stop.w + 6, height: height - 2, rx: 4 }));
+      stop.row.drawing.append(
+        svg("rect.here.at", { x: stop.x - 3, y: 1, width: stop.w + 6, height: height - 2, rx: 4 }),
+      );
       stop.row.row.scrollIntoView({ block: "nearest" });
       changedFocus(stop);
     };
     const line = stops[selected]?.line ?? -1;
-    const jump = (step) => { for (let k = line + step; k >= 0 && k < rows.length; k += step) { const at = stops.findIndex((stop) => stop.line === k); if (at >= 0) return move(at); } };
+    const jump = (step) => {
+      for (let k = line + step; k >= 0 && k < rows.length; k += step) {
+        const at = stops.findIndex((stop) => stop.line === k);
+        if (at >= 0) return move(at);
+      }
+    };
     /** Port by port: from the lease where one is, or from where the last step led. */
     const stepTo = (by) => {
-      const from = anchor ?? (stops[selected] ? { row: stops[selected].row, port: stops[selected].port } : { row: rows[0], port: rows[0].from - by });
+      const from =
+        anchor ??
+        (stops[selected]
+          ? { row: stops[selected].row, port: stops[selected].port }
+          : { row: rows[0], port: rows[0].from - by });
       const port = Math.max(from.row.base, Math.min(from.row.base + SPANS[zoom] - 1, from.port + by));
       anchor = { row: from.row, port };
       selected = stops.findIndex((stop) => stop.row === from.row && stop.port === port);
       mark(from.row, port, port);
     };
-    const enter = () => { const stop = stops[selected]; if (stop?.view) open(stop.view); else if (stop) location.hash = `#/p/${stop.port}`; };
-    if (event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key) && rows.length) { event.preventDefault(); stepTo(event.key === "ArrowLeft" ? -1 : 1); return; }
-    const keys = {
-      ArrowRight: () => move(selected + 1), ArrowLeft: () => move(selected - 1), ArrowDown: () => jump(1), ArrowUp: () => jump(-1),
-      Home: () => move(0), End: () => move(stops.length - 1), Enter: enter,
-      "+": () => setZoom(zoom + 1), "-": () => setZoom(zoom - 1), 0: () => setZoom(0),
+    const enter = () => {
+      const stop = stops[selected];
+      if (stop?.view) open(stop.view);
+      else if (stop) location.hash = `#/p/${stop.port}`;
     };
-    if (keys[event.key] && !event.ctrlKey && !event.metaKey) { event.preventDefault(); keys[event.key](); }
+    if (event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key) && rows.length) {
+      event.preventDefault();
+      stepTo(event.key === "ArrowLeft" ? -1 : 1);
+      return;
+    }
+    const keys = {
+      ArrowRight: () => move(selected + 1),
+      ArrowLeft: () => move(selected - 1),
+      ArrowDown: () => jump(1),
+      ArrowUp: () => jump(-1),
+      Home: () => move(0),
+      End: () => move(stops.length - 1),
+      Enter: enter,
+      "+": () => setZoom(zoom + 1),
+      "-": () => setZoom(zoom - 1),
+      0: () => setZoom(0),
+    };
+    if (keys[event.key] && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      keys[event.key]();
+    }
   });
   const said = document.getElementById("said");
-  const changedFocus = (stop) => { said.textContent = spoken(stop); };
+  const changedFocus = (stop) => {
+    said.textContent = spoken(stop);
+  };
   const unwatch = watch((what) => {
     if (what.has("types") || what.has("listeners")) renew();
     else if (what.has("instances") || what.has("chosen")) drawAll();
   });
   const sizes = new ResizeObserver(measure);
   sizes.observe(body);
-  node.leave = () => { unwatch(); sizes.disconnect(); removeEventListener("pointerup", drawn); };
-  node.go = (port) => { const row = rows.find((candidate) => candidate.to >= port) ?? rows.at(-1); row?.row.scrollIntoView({ block: "center" }); };
+  node.leave = () => {
+    unwatch();
+    sizes.disconnect();
+    removeEventListener("pointerup", drawn);
+  };
+  node.go = (port) => {
+    const row = rows.find((candidate) => candidate.to >= port) ?? rows.at(-1);
+    row?.row.scrollIntoView({ block: "center" });
+  };
   renew();
   return node;
 }
@@ -221,7 +384,9 @@ function spokenPort(port) {
 }
 
 const programOf = (listener) => basename(listener) || "another user’s";
-function basename(listener) { return (listener.listener?.command ?? "").split(" ")[0].split("/").pop(); }
+function basename(listener) {
+  return (listener.listener?.command ?? "").split(" ")[0].split("/").pop();
+}
 export const foreignName = (listener) => basename(listener) || "another user’s program";
 
 function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
@@ -236,19 +401,41 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
   }
   const state = `${width}:${height}:${row.type.leased}:${row.type.free}:${present.map((one) => `${one.port}${one.view?.phase ?? "f"}${one.view ? shortName(one.view) : ""}${one.view?.lockId ?? ""}${one.view && one.view.lockId === world.chosen ? "!" : ""}`).join()}`;
   if (row.drawn === state) return;
-  const before = new Set(row.drawn ? row.hits.map((hit) => hit.view?.lockId) : present.map((one) => one.view?.lockId));
+  const before = new Set(
+    row.drawn ? row.hits.map((hit) => hit.view?.lockId) : present.map((one) => one.view?.lockId),
+  );
   const parts = [svg("line.bed", { x1: 0, x2: width, y1: height / 2, y2: height / 2 })];
   for (const other of rows) {
-    if (other !== row && other.base === row.base) parts.push(svg("rect.neighbour", { x: x(other.from), y: height / 2 - 2, width: (other.to - other.from + 1) * step, height: 4, rx: 2 }));
+    if (other !== row && other.base === row.base)
+      parts.push(
+        svg("rect.neighbour", {
+          x: x(other.from),
+          y: height / 2 - 2,
+          width: (other.to - other.from + 1) * step,
+          height: 4,
+          rx: 2,
+        }),
+      );
   }
   const leases = present.filter((one) => one.view);
   const auto = row.type.origin === "auto" ? ".auto" : "";
-  parts.push(svg(`rect.basin${auto}${leases.length ? "" : ".empty"}`, { x: x(row.from) + 0.5, y: 1.5, width: Math.max((row.to - row.from + 1) * step - 1, 2), height: height - 3, rx: 3 }));
+  parts.push(
+    svg(`rect.basin${auto}${leases.length ? "" : ".empty"}`, {
+      x: x(row.from) + 0.5,
+      y: 1.5,
+      width: Math.max((row.to - row.from + 1) * step - 1, 2),
+      height: height - 3,
+      rx: 3,
+    }),
+  );
   for (let tick = 1; tick < 10; tick++) {
     const port = row.base + (tick * span) / 10;
-    if (port > row.from && port <= row.to) parts.push(svg("line.tick", { x1: x(port), x2: x(port), y1: 2, y2: height - 2 }));
+    if (port > row.from && port <= row.to)
+      parts.push(svg("line.tick", { x1: x(port), x2: x(port), y1: 2, y2: height - 2 }));
   }
-  const gone = (row.drawn ? row.hits : []).filter((hit) => hit.view && !present.some((one) => one.port === hit.port));
+  const gone = (row.drawn ? row.hits : []).filter(
+    (hit) => hit.view && !present.some((one) => one.port === hit.port),
+  );
   row.hits = [];
   const w = Math.max(2.7, Math.min(step - 1.2, 9 * scale));
   for (const one of present) {
@@ -256,7 +443,8 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
     const mark = shape(one.view?.phase ?? "foreign", at, 4 * scale, w, height - 8 * scale);
     if (one.view && !before.has(one.view.lockId)) mark.classList.add("new");
     parts.push(mark);
-    if (one.view && one.view.lockId === world.chosen) parts.push(svg("rect.here", { x: at - 2.5, y: 1, width: w + 5, height: height - 2, rx: 4 }));
+    if (one.view && one.view.lockId === world.chosen)
+      parts.push(svg("rect.here", { x: at - 2.5, y: 1, width: w + 5, height: height - 2, rx: 4 }));
     row.hits.push({ ...one, x: at, w });
   }
   row.drawn = state;
@@ -267,7 +455,15 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
     parts.push(mark);
   }
   parts.push(...labels(row, present, x, step, width, height, scale));
-  for (const guest of row.guests) if (!leases.length) parts.push(svg("text.label", { x: x(row.from) + 8, y: height / 2 + 4 * scale }, `${guest.base < row.base ? "↑" : "↓"} ${guest.from === guest.to ? guest.from : `${guest.from}–${guest.to}`} on the line ${guest.base < row.base ? "above" : "below"}`));
+  for (const guest of row.guests)
+    if (!leases.length)
+      parts.push(
+        svg(
+          "text.label",
+          { x: x(row.from) + 8, y: height / 2 + 4 * scale },
+          `${guest.base < row.base ? "↑" : "↓"} ${guest.from === guest.to ? guest.from : `${guest.from}–${guest.to}`} on the line ${guest.base < row.base ? "above" : "below"}`,
+        ),
+      );
   put(row.drawing, parts);
   row.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   let inUse = 0;
@@ -280,7 +476,8 @@ function drawLine(row, rows, ports, foreign, { width, height, scale, span }) {
 
 const homeOf = (view, rows, row, port) => {
   const type = rows.find((other) => other.type.ranges.some(([a, b]) => port >= a && port <= b));
-  if (type && rows.some((other) => other.type === type.type && port >= other.from && port <= other.to)) return null;
+  if (type && rows.some((other) => other.type === type.type && port >= other.from && port <= other.to))
+    return null;
   return rows.find((other) => other.base === row.base) === row ? row.base : null;
 };
 
@@ -294,7 +491,10 @@ function labels(row, present, x, step, width, height, scale) {
     const run = runs.at(-1);
     const name = one.view ? shortName(one.view) : `${foreignName(one.listener)}, not ours`;
     const kind = one.view ? "lease" : "foreign";
-    if (run && one.port - run.to <= 2 && run.kind === kind) { run.to = one.port; run.names.push(name); } else runs.push({ from: one.port, to: one.port, names: [name], kind });
+    if (run && one.port - run.to <= 2 && run.kind === kind) {
+      run.to = one.port;
+      run.names.push(name);
+    } else runs.push({ from: one.port, to: one.port, names: [name], kind });
   }
   let carried = [];
   runs.forEach((run, at) => {
@@ -303,14 +503,32 @@ function labels(row, present, x, step, width, height, scale) {
     const shore = run.to > row.to ? width : x(row.to + 1);
     const limit = (runs[at + 1] ? x(runs[at + 1].from) : shore) - 6 * scale;
     const text = fitting(names, limit - start, size);
-    if (text) { parts.push(svg("text.label", { x: start, y: baseline, "font-size": size }, text)); carried = []; return; }
-    if (runs[at + 1]) { carried = names; return; }
-    const outside = row.to < row.base + width / step - 1 ? fitting(names, width - shore - 8 * scale, size) : null;
-    if (outside) { parts.push(svg("text.label.out", { x: shore + 7 * scale, y: baseline, "font-size": size }, outside)); return; }
+    if (text) {
+      parts.push(svg("text.label", { x: start, y: baseline, "font-size": size }, text));
+      carried = [];
+      return;
+    }
+    if (runs[at + 1]) {
+      carried = names;
+      return;
+    }
+    const outside =
+      row.to < row.base + width / step - 1 ? fitting(names, width - shore - 8 * scale, size) : null;
+    if (outside) {
+      parts.push(svg("text.label.out", { x: shore + 7 * scale, y: baseline, "font-size": size }, outside));
+      return;
+    }
     const previous = runs[at - 1];
     const left = previous ? x(previous.to + 1) + 60 * scale : x(row.from);
     const front = fitting(names, x(run.from) - left - 8 * scale, size);
-    if (front) parts.push(svg("text.label", { x: x(run.from) - 6 * scale, y: baseline, "text-anchor": "end", "font-size": size }, front));
+    if (front)
+      parts.push(
+        svg(
+          "text.label",
+          { x: x(run.from) - 6 * scale, y: baseline, "text-anchor": "end", "font-size": size },
+          front,
+        ),
+      );
   });
   return parts;
 }
@@ -327,7 +545,8 @@ function fitting(names, room, size) {
   }
   for (let kept = ends.length; kept > 0; kept--) {
     const more = kept < names.length ? ` +${names.length - kept}` : "";
-    if (ends[kept - 1] + (more && widthOf(more, size)) <= room) return names.slice(0, kept).join(" · ") + more;
+    if (ends[kept - 1] + (more && widthOf(more, size)) <= room)
+      return names.slice(0, kept).join(" · ") + more;
   }
   return null;
 }
@@ -336,7 +555,9 @@ function hitAt(rows, event) {
   const row = rows.find((candidate) => candidate.drawing === event.target.closest?.("svg"));
   if (!row) return null;
   const at = event.clientX - row.drawing.getBoundingClientRect().left;
-  const near = row.hits.map((hit) => ({ hit, far: Math.abs(hit.x + hit.w / 2 - at) })).sort((a, b) => a.far - b.far)[0];
+  const near = row.hits
+    .map((hit) => ({ hit, far: Math.abs(hit.x + hit.w / 2 - at) }))
+    .sort((a, b) => a.far - b.far)[0];
   if (near && near.far <= 12) return near.hit;
   return null;
 }
@@ -344,12 +565,22 @@ function hitAt(rows, event) {
 function describe(hit) {
   if (hit.listener) {
     const who = hit.listener.listener;
-    return [el("b", {}, `${hit.port}, not ours`), el("span.mono", {}, visible(who.command ?? "another user’s program").slice(0, 120)), el("span.dim", {}, `pid ${who.pid ?? "–"} · styxy check ${hit.port}`)];
+    return [
+      el("b", {}, `${hit.port}, not ours`),
+      el("span.mono", {}, visible(who.command ?? "another user’s program").slice(0, 120)),
+      el("span.dim", {}, `pid ${who.pid ?? "–"} · styxy check ${hit.port}`),
+    ];
   }
   const { view } = hit;
-  return [el("span", {}, glyph(view.phase), " ", el("b", {}, fullName(view))),
-    el("span.dim", {}, `${hit.port} · ${WORDS[view.phase]}${view.startedAt ? ` · ${age(Date.now() - Date.parse(view.startedAt))}` : ""}`),
-    view.command ? el("span.mono", {}, visible(view.command.join(" ")).slice(0, 120)) : null].filter(Boolean);
+  return [
+    el("span", {}, glyph(view.phase), " ", el("b", {}, fullName(view))),
+    el(
+      "span.dim",
+      {},
+      `${hit.port} · ${WORDS[view.phase]}${view.startedAt ? ` · ${age(Date.now() - Date.parse(view.startedAt))}` : ""}`,
+    ),
+    view.command ? el("span.mono", {}, visible(view.command.join(" ")).slice(0, 120)) : null,
+  ].filter(Boolean);
 }
 
 function spoken(stop) {
@@ -368,26 +599,85 @@ export function berths(name, open) {
   const node = el("section.berths");
   const draw = () => {
     const type = world.types.find((candidate) => candidate.name === name);
-    if (!type) { put(node, el("p", {}, `There is no service type “${visible(name)}”.`), el("p", {}, el("a", { href: "#/" }, "Back to the map"))); return; }
+    if (!type) {
+      put(
+        node,
+        el("p", {}, `There is no service type “${visible(name)}”.`),
+        el("p", {}, el("a", { href: "#/" }, "Back to the map")),
+      );
+      return;
+    }
     const ports = byPort();
     const foreign = new Map(world.listeners.map((listener) => [listener.port, listener]));
     const cells = type.ranges.flatMap(([a, b]) => Array.from({ length: b - a + 1 }, (_, k) => a + k));
     const full = type.free === 0;
-    put(node,
-      el("div.head", {}, el("h2", {}, visible(name), " ", el("span.dim", {}, type.ranges.map(([a, b]) => `${a}–${b}`).join(", "))), el("span.dim", {}, `${type.leased} of ${type.leased + type.free} in use`), el("a.button", { href: "#/" }, "Whole map")),
-      full ? el("p.note", {}, `${visible(name)} is full: ${type.leased} of ${type.leased}. Who holds what is below; or widen the range in `, el("a", { href: `#/t/${encodeURIComponent(name)}` }, "Types"), ".") : null,
-      el("ol.grid", { "aria-label": `Ports of ${visible(name)}` }, cells.map((port) => {
-        const view = ports.get(port);
-        const listener = foreign.get(port);
-        if (view) {
-          const since = view.startedAt ? age(Date.now() - Date.parse(view.startedAt)) : WORDS[view.phase];
-          return el(inTrouble(view) ? "li.berth.taken.trouble" : "li.berth.taken", {}, el("button", { type: "button", onclick: () => open(view) }, el("span.port", {}, port), glyph(view.phase), el("b", {}, visible(view.id)), el("span.dim", {}, view.phase === "ready" ? since : WORDS[view.phase])));
-        }
-        if (listener) return el("li.berth.foreign", { title: `styxy check ${port}` }, el("span.port", {}, port), glyph("foreign"), el("b", {}, visible(foreignName(listener))), el("span.dim", {}, "not ours"));
-        return el("li.berth", {}, el("span.port", {}, port), copyButton(`styxy run -t ${name} -p ${port} -- `, "Copy"));
-      })));
+    put(
+      node,
+      el(
+        "div.head",
+        {},
+        el(
+          "h2",
+          {},
+          visible(name),
+          " ",
+          el("span.dim", {}, type.ranges.map(([a, b]) => `${a}–${b}`).join(", ")),
+        ),
+        el("span.dim", {}, `${type.leased} of ${type.leased + type.free} in use`),
+        el("a.button", { href: "#/" }, "Whole map"),
+      ),
+      full
+        ? el(
+            "p.note",
+            {},
+            `${visible(name)} is full: ${type.leased} of ${type.leased}. Who holds what is below; or widen the range in `,
+            el("a", { href: `#/t/${encodeURIComponent(name)}` }, "Types"),
+            ".",
+          )
+        : null,
+      el(
+        "ol.grid",
+        { "aria-label": `Ports of ${visible(name)}` },
+        cells.map((port) => {
+          const view = ports.get(port);
+          const listener = foreign.get(port);
+          if (view) {
+            const since = view.startedAt ? age(Date.now() - Date.parse(view.startedAt)) : WORDS[view.phase];
+            return el(
+              inTrouble(view) ? "li.berth.taken.trouble" : "li.berth.taken",
+              {},
+              el(
+                "button",
+                { type: "button", onclick: () => open(view) },
+                el("span.port", {}, port),
+                glyph(view.phase),
+                el("b", {}, visible(view.id)),
+                el("span.dim", {}, view.phase === "ready" ? since : WORDS[view.phase]),
+              ),
+            );
+          }
+          if (listener)
+            return el(
+              "li.berth.foreign",
+              { title: `styxy check ${port}` },
+              el("span.port", {}, port),
+              glyph("foreign"),
+              el("b", {}, visible(foreignName(listener))),
+              el("span.dim", {}, "not ours"),
+            );
+          return el(
+            "li.berth",
+            {},
+            el("span.port", {}, port),
+            copyButton(`styxy run -t ${name} -p ${port} -- `, "Copy"),
+          );
+        }),
+      ),
+    );
   };
-  const unwatch = watch((what) => { if (what.has("instances") || what.has("types") || what.has("listeners")) draw(); });
+  const unwatch = watch((what) => {
+    if (what.has("instances") || what.has("types") || what.has("listeners")) draw();
+  });
   draw();
   node.leave = unwatch;
   return node;
@@ -397,9 +687,44 @@ export function berths(name, open) {
 export function table() {
   const rows = linesOf(world.types, 100).flatMap((line) => {
     const ports = byPort();
-    return [...ports].filter(([port]) => port >= line.from && port <= line.to).sort(([a], [b]) => a - b).map(([port, view]) => [line.type.name, port, view]);
+    return [...ports]
+      .filter(([port]) => port >= line.from && port <= line.to)
+      .sort(([a], [b]) => a - b)
+      .map(([port, view]) => [line.type.name, port, view]);
   });
-  return el("section.page", {}, el("h1", {}, "Ports by range"), el("p", {}, el("a", { href: "#/" }, "Back to the map")), el("table", {}, el("thead", {}, el("tr", {}, ["Range", "Port", "Name", "Phase"].map((head) => el("th", { scope: "col" }, head)))),
-    el("tbody", {}, rows.map(([name, port, view]) => el("tr", {}, el("td", {}, visible(name)), el("td", {}, port), el("td", {}, fullName(view)), el("td", {}, WORDS[view.phase]))))), el("p.dim", {}, `${many(rows.length, "lease")}.`));
+  return el(
+    "section.page",
+    {},
+    el("h1", {}, "Ports by range"),
+    el("p", {}, el("a", { href: "#/" }, "Back to the map")),
+    el(
+      "table",
+      {},
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["Range", "Port", "Name", "Phase"].map((head) => el("th", { scope: "col" }, head)),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        rows.map(([name, port, view]) =>
+          el(
+            "tr",
+            {},
+            el("td", {}, visible(name)),
+            el("td", {}, port),
+            el("td", {}, fullName(view)),
+            el("td", {}, WORDS[view.phase]),
+          ),
+        ),
+      ),
+    ),
+    el("p.dim", {}, `${many(rows.length, "lease")}.`),
+  );
 }
 export const redraw = () => changed("instances");

@@ -3,44 +3,76 @@
 import { el, svg } from "./dom.js";
 
 export const WORDS = {
-  ready: "ready", starting: "starting", unhealthy: "unhealthy", backoff: "backing off",
-  stopping: "stopping", stuck: "stuck", reserved: "reserved", foreign: "not ours",
+  ready: "ready",
+  starting: "starting",
+  unhealthy: "unhealthy",
+  backoff: "backing off",
+  stopping: "stopping",
+  stuck: "stuck",
+  reserved: "reserved",
+  foreign: "not ours",
 };
 export const TONES = {
-  ready: "ready", starting: "ready", unhealthy: "unhealthy", stuck: "unhealthy",
-  backoff: "backoff", stopping: "quiet", reserved: "quiet", foreign: "quiet",
+  ready: "ready",
+  starting: "ready",
+  unhealthy: "unhealthy",
+  stuck: "unhealthy",
+  backoff: "backoff",
+  stopping: "quiet",
+  reserved: "quiet",
+  foreign: "quiet",
 };
 export const inTrouble = (view) => ["unhealthy", "backoff", "stuck"].includes(view.phase);
 export const isChanging = (view) => ["starting", "stopping"].includes(view.phase);
 
-const box = (x, y, w, h) => svg("rect", { x, y, width: Math.max(w, 0.5), height: Math.max(h, 0.5), rx: Math.min(1.2, w / 3) });
+const box = (x, y, w, h) =>
+  svg("rect", { x, y, width: Math.max(w, 0.5), height: Math.max(h, 0.5), rx: Math.min(1.2, w / 3) });
 
 /** The shape of a phase in a box. Under 4 px it is drawn as simple as it must be. */
 export function shape(phase, x, y, w, h) {
   const group = svg(`g.tone-${TONES[phase] ?? "quiet"}.phase-${phase}`);
   const line = Math.max(1, Math.min(1.4, w / 5));
-  const outline = () => svg("rect.outline", { x: x + line / 2, y: y + line / 2, width: w - line, height: h - line, rx: Math.min(1.2, w / 3), "stroke-width": line });
+  const outline = () =>
+    svg("rect.outline", {
+      x: x + line / 2,
+      y: y + line / 2,
+      width: w - line,
+      height: h - line,
+      rx: Math.min(1.2, w / 3),
+      "stroke-width": line,
+    });
   switch (phase) {
-    case "ready": group.append(box(x, y, w, h)); break;
+    case "ready":
+      group.append(box(x, y, w, h));
+      break;
     case "starting":
       if (w >= 4) group.append(outline());
       group.append(fillTide(box(x, y + h / 2, w, h / 2)));
       break;
     case "unhealthy":
-      group.append(box(x, y, w, h * 0.64), box(x, y + h * 0.8, w, h * 0.2)); break;
+      group.append(box(x, y, w, h * 0.64), box(x, y + h * 0.8, w, h * 0.2));
+      break;
     case "stuck":
-      group.append(box(x, y, w, h * 0.38), box(x, y + h * 0.52, w, h * 0.48)); break;
+      group.append(box(x, y, w, h * 0.38), box(x, y + h * 0.52, w, h * 0.48));
+      break;
     case "backoff":
       for (const at of [0, 0.38, 0.76]) group.append(box(x, y + h * at, w, h * 0.24));
       break;
-    case "stopping": group.append(svg("path", { d: `M${x} ${y}h${w}L${x + w / 2} ${y + h}z` })); break;
+    case "stopping":
+      group.append(svg("path", { d: `M${x} ${y}h${w}L${x + w / 2} ${y + h}z` }));
+      break;
     case "reserved":
-      group.append(w >= 4 ? outline() : box(x, y + h * 0.65, w, h * 0.35)); break;
-    default: group.append(box(x + w / 2 - line / 2, y, line, h));
+      group.append(w >= 4 ? outline() : box(x, y + h * 0.65, w, h * 0.35));
+      break;
+    default:
+      group.append(box(x + w / 2 - line / 2, y, line, h));
   }
   return group;
 }
-function fillTide(node) { node.classList.add("tide"); return node; }
+function fillTide(node) {
+  node.classList.add("tide");
+  return node;
+}
 
 /** The shape as a picture beside a word that says the same. */
 export function glyph(phase, w = 8, h = 14) {
@@ -49,5 +81,9 @@ export function glyph(phase, w = 8, h = 14) {
 
 export function legend() {
   const order = ["ready", "starting", "unhealthy", "backoff", "stopping", "reserved", "foreign"];
-  return el("ul.legend", { "aria-label": "Phases" }, order.map((phase) => el("li", {}, glyph(phase), WORDS[phase])));
+  return el(
+    "ul.legend",
+    { "aria-label": "Phases" },
+    order.map((phase) => el("li", {}, glyph(phase), WORDS[phase])),
+  );
 }

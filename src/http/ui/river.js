@@ -18,7 +18,13 @@ export function river(go) {
   const water = svg("svg.water", { role: "img" });
   const axis = el("div.axis", { "aria-hidden": "true" });
   const tip = el("div.tip", { hidden: true, role: "tooltip" });
-  const node = el("section.river", { "aria-label": "All ports" }, sentence, el("div.flow", {}, water, tip), axis);
+  const node = el(
+    "section.river",
+    { "aria-label": "All ports" },
+    sentence,
+    el("div.flow", {}, water, tip),
+    axis,
+  );
   let columns = [];
   const bed = svg("g");
   const lamps = svg("g");
@@ -28,8 +34,16 @@ export function river(go) {
   // What stays is drawn again when it has changed; lights are a few paths, and are drawn each time.
   const draw = () => {
     if (!size?.width) return;
-    const state = JSON.stringify([size, world.types.map((type) => [type.name, type.ranges]), [...new Set(sorted().map((view) => view.type))].sort(), world.listeners.map((listener) => listener.port)]);
-    if (drawn !== state) { drawn = state; columns = drawWater(water, bed, axis, size); }
+    const state = JSON.stringify([
+      size,
+      world.types.map((type) => [type.name, type.ranges]),
+      [...new Set(sorted().map((view) => view.type))].sort(),
+      world.listeners.map((listener) => listener.port),
+    ]);
+    if (drawn !== state) {
+      drawn = state;
+      columns = drawWater(water, bed, axis, size);
+    }
     put(lamps, lights(columns, size.height));
     rings();
   };
@@ -40,7 +54,11 @@ export function river(go) {
     if (world.loaded) known = new Set(world.instances.keys());
     for (const view of fresh.length <= RINGS_MAX ? fresh : []) {
       const column = columns[Math.floor(view.port / 1000)];
-      const ring = svg("circle.ring", { cx: round(column.x + 4 + (column.w - 8) * ((view.port % 10) / 10)), cy: round(depthIn(size.height)(view.port) + 2), r: 2 });
+      const ring = svg("circle.ring", {
+        cx: round(column.x + 4 + (column.w - 8) * ((view.port % 10) / 10)),
+        cy: round(depthIn(size.height)(view.port) + 2),
+        r: 2,
+      });
       ring.addEventListener("animationend", () => ring.remove());
       water.append(ring);
     }
@@ -48,8 +66,16 @@ export function river(go) {
   let sentenceDrawn = "";
   const say = () => {
     const all = sorted();
-    const state = JSON.stringify([world.loaded, all.length, all.filter((view) => view.phase === "ready").length, all.filter(inTrouble).map((view) => [fullName(view), view.phase])]);
-    if (sentenceDrawn !== state) { sentenceDrawn = state; drawSentence(sentence, water); }
+    const state = JSON.stringify([
+      world.loaded,
+      all.length,
+      all.filter((view) => view.phase === "ready").length,
+      all.filter(inTrouble).map((view) => [fullName(view), view.phase]),
+    ]);
+    if (sentenceDrawn !== state) {
+      sentenceDrawn = state;
+      drawSentence(sentence, water);
+    }
   };
   const at = (event) => {
     const x = event.clientX - water.getBoundingClientRect().left;
@@ -64,16 +90,27 @@ export function river(go) {
     const width = water.clientWidth;
     tip.style.setProperty("--x", `${Math.min(Math.max(column.x + column.w / 2, 90), width - 110)}px`);
   });
-  water.addEventListener("pointerleave", () => { tip.hidden = true; });
-  water.addEventListener("click", (event) => { const column = at(event); if (column) go(column.first); });
+  water.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+  });
+  water.addEventListener("click", (event) => {
+    const column = at(event);
+    if (column) go(column.first);
+  });
   const unwatch = watch((what) => {
     if (["instances", "types", "listeners", "chosen"].some((one) => what.has(one))) draw();
     if (what.has("instances")) say();
   });
-  const sizes = new ResizeObserver(([entry]) => { size = { width: entry.contentRect.width, height: entry.contentRect.height, rem: rem() }; draw(); });
+  const sizes = new ResizeObserver(([entry]) => {
+    size = { width: entry.contentRect.width, height: entry.contentRect.height, rem: rem() };
+    draw();
+  });
   sizes.observe(water);
   say();
-  node.leave = () => { unwatch(); sizes.disconnect(); };
+  node.leave = () => {
+    unwatch();
+    sizes.disconnect();
+  };
   return node;
 }
 
@@ -83,24 +120,47 @@ function drawSentence(node, water) {
   const trouble = all.filter(inTrouble);
   const text = `${many(all.length, "instance")}, ${ready} ready`;
   water.setAttribute("aria-label", `${text}${trouble.length ? `, ${trouble.length} in trouble` : ""}`);
-  put(node, all.length
-    ? el("h1", {}, many(all.length, "instance"), el("span.dim", {}, `, ${ready} ready`))
-    : el("h1", {}, world.loaded ? "Still water" : "\u00a0"),
-  trouble.slice(0, 4).map((view) => el("a.alarm", { href: `#/i/${encodeURIComponent(view.lockId)}` },
-    glyph(view.phase), el("b", {}, fullName(view)), el("span.dim", {}, WORDS[view.phase]))),
-  trouble.length > 4 ? el("span.dim", {}, `and ${trouble.length - 4} more`) : null);
+  put(
+    node,
+    all.length
+      ? el("h1", {}, many(all.length, "instance"), el("span.dim", {}, `, ${ready} ready`))
+      : el("h1", {}, world.loaded ? "Still water" : "\u00a0"),
+    trouble
+      .slice(0, 4)
+      .map((view) =>
+        el(
+          "a.alarm",
+          { href: `#/i/${encodeURIComponent(view.lockId)}` },
+          glyph(view.phase),
+          el("b", {}, fullName(view)),
+          el("span.dim", {}, WORDS[view.phase]),
+        ),
+      ),
+    trouble.length > 4 ? el("span.dim", {}, `and ${trouble.length - 4} more`) : null,
+  );
 }
 
 function layout(width) {
   const phone = width < 560;
   const wide = phone ? 7 : 6;
   const holds = new Set();
-  for (const type of world.types) for (const [first, last] of type.ranges) for (let k = Math.floor(first / 1000); k <= Math.floor(last / 1000); k++) holds.add(k);
+  for (const type of world.types)
+    for (const [first, last] of type.ranges)
+      for (let k = Math.floor(first / 1000); k <= Math.floor(last / 1000); k++) holds.add(k);
   const weights = Array.from({ length: 66 }, (_, k) => (holds.has(k) ? wide : 1));
   const unit = width / weights.reduce((a, b) => a + b, 0);
   let x = 0;
   return weights.map((weight, k) => {
-    const column = { k, x, w: weight * unit, first: Math.max(1, k * 1000), last: Math.min(65535, k * 1000 + 999), holds: holds.has(k), types: [], leases: 0 };
+    const column = {
+      k,
+      x,
+      w: weight * unit,
+      first: Math.max(1, k * 1000),
+      last: Math.min(65535, k * 1000 + 999),
+      holds: holds.has(k),
+      types: [],
+      leases: 0,
+    };
     x += weight * unit;
     return column;
   });
@@ -113,25 +173,56 @@ function drawWater(water, bed, axis, { width, height }) {
   const of = (port) => columns[Math.floor(port / 1000)];
   const depth = depthIn(height);
   const parts = [];
-  for (const column of columns) parts.push(svg(column.holds ? "rect.column.holds" : "rect.column", { x: column.x + 0.5, y: 0, width: Math.max(column.w - 1, 0.5), height }));
+  for (const column of columns)
+    parts.push(
+      svg(column.holds ? "rect.column.holds" : "rect.column", {
+        x: column.x + 0.5,
+        y: 0,
+        width: Math.max(column.w - 1, 0.5),
+        height,
+      }),
+    );
   const [from, to] = [of(EPHEMERAL[0]), of(EPHEMERAL[1])];
   const span = to.x + to.w - from.x;
   const waves = [];
-  for (let y = 10; y < height; y += 8) waves.push(`M${from.x} ${y}${"q4-3 8 0t8 0".repeat(Math.floor(span / 16))}`);
+  for (let y = 10; y < height; y += 8)
+    waves.push(`M${from.x} ${y}${"q4-3 8 0t8 0".repeat(Math.floor(span / 16))}`);
   parts.push(svg("path.waves", { d: waves.join("") }));
-  if (span > 160) parts.push(svg("text.ephemeral", { x: from.x + span / 2, y: height / 2 + 4, "text-anchor": "middle" }, "ephemeral, the kernel’s own"));
+  if (span > 160)
+    parts.push(
+      svg(
+        "text.ephemeral",
+        { x: from.x + span / 2, y: height / 2 + 4, "text-anchor": "middle" },
+        "ephemeral, the kernel’s own",
+      ),
+    );
   const live = new Set([...world.instances.values()].map((view) => view.type));
-  for (const type of world.types) for (const [first, last] of type.ranges) {
-    for (let k = Math.floor(first / 1000); k <= Math.floor(last / 1000); k++) {
-      const [a, b] = [Math.max(first, k * 1000), Math.min(last, k * 1000 + 999)];
-      const column = columns[k];
-      column.types.push(type);
-      parts.push(svg(live.has(type.name) ? "rect.basin" : "rect.basin.empty", { x: column.x + 1, y: depth(a), width: column.w - 2, height: Math.max(2, ((b - a + 1) / 1000) * height) }));
+  for (const type of world.types)
+    for (const [first, last] of type.ranges) {
+      for (let k = Math.floor(first / 1000); k <= Math.floor(last / 1000); k++) {
+        const [a, b] = [Math.max(first, k * 1000), Math.min(last, k * 1000 + 999)];
+        const column = columns[k];
+        column.types.push(type);
+        parts.push(
+          svg(live.has(type.name) ? "rect.basin" : "rect.basin.empty", {
+            x: column.x + 1,
+            y: depth(a),
+            width: column.w - 2,
+            height: Math.max(2, ((b - a + 1) / 1000) * height),
+          }),
+        );
+      }
     }
-  }
   for (const { port } of world.listeners.slice(0, 400)) {
     const column = of(port);
-    parts.push(svg("rect.pole", { x: column.x + (column.w - 5) * ((port % 10) / 10), y: depth(port), width: 5, height: 1.5 }));
+    parts.push(
+      svg("rect.pole", {
+        x: column.x + (column.w - 5) * ((port % 10) / 10),
+        y: depth(port),
+        width: 5,
+        height: 1.5,
+      }),
+    );
   }
   water.setAttribute("viewBox", `0 0 ${width} ${height}`);
   put(bed, parts);
@@ -163,10 +254,17 @@ function lights(columns, height) {
     const x = round(column.x + 3 + (column.w - 8) * ((view.port % 10) / 10));
     const y = round(Math.min(depth(view.port), height - 3));
     const long = Math.min((trouble ? 34 : 22) * scale, height - y);
-    for (let at = 0; at < strips; at++) add("path.reflection", tone, round(0.8 * (1 - (at + 0.5) / strips)), `M${x} ${round(y + (long * at) / strips)}h${w}v${round(long / strips)}h${-w}z`);
+    for (let at = 0; at < strips; at++)
+      add(
+        "path.reflection",
+        tone,
+        round(0.8 * (1 - (at + 0.5) / strips)),
+        `M${x} ${round(y + (long * at) / strips)}h${w}v${round(long / strips)}h${-w}z`,
+      );
     const high = Math.min(5 * scale, long);
     add("path.head", tone, 1, `M${round(x - 0.4)} ${y}h${w + 0.8}v${high}h${-w - 0.8}z`);
-    if (view.lockId === world.chosen) over.push(svg("rect.chosen-light", { x: x - 3, y: y - 3, width: w + 6, height: high + 6, rx: 3 }));
+    if (view.lockId === world.chosen)
+      over.push(svg("rect.chosen-light", { x: x - 3, y: y - 3, width: w + 6, height: high + 6, rx: 3 }));
   }
   const drawn = [...paths.values()].map(({ key, opacity, d }) => svg(key, { d: d.join(""), opacity }));
   return [...drawn, ...over];

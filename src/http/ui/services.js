@@ -16,30 +16,53 @@ function askSoon() {
   if (asked) return;
   asked = setTimeout(async () => {
     asked = 0;
-    try { known = (await get("/projects")).projects; } catch { return; }
+    try {
+      known = (await get("/projects")).projects;
+    } catch {
+      return;
+    }
     for (const listener of listeners) listener();
   }, PAUSE);
 }
 
-const isOf = (project, service, view) => view.type === service.type && view.id === service.id && (!view.cwd || view.cwd === project.path || view.cwd.startsWith(`${project.path}/`) || view.lockId === service.lockId);
+const isOf = (project, service, view) =>
+  view.type === service.type &&
+  view.id === service.id &&
+  (!view.cwd ||
+    view.cwd === project.path ||
+    view.cwd.startsWith(`${project.path}/`) ||
+    view.lockId === service.lockId);
 
 /** The service that an instance was, if a project names it. */
 export function serviceOf(view) {
-  for (const project of known) for (const service of project.services) if (isOf(project, service, view)) return { project, service };
+  for (const project of known)
+    for (const service of project.services) if (isOf(project, service, view)) return { project, service };
   return null;
 }
 
-const start = (project, service) => ask("POST", `/services/${encodeURIComponent(service.name)}/start`, { project_path: project.path });
+const start = (project, service) =>
+  ask("POST", `/services/${encodeURIComponent(service.name)}/start`, { project_path: project.path });
 
 /** A button that starts it; what went wrong is said in `failure`. */
 export function startButton(project, service, failure, kind = "button", then = () => {}) {
-  const button = el(`${kind}.needs-live`, { type: "button", "aria-label": `Start ${visible(service.name)}` }, "Start");
+  const button = el(
+    `${kind}.needs-live`,
+    { type: "button", "aria-label": `Start ${visible(service.name)}` },
+    "Start",
+  );
   button.onclick = async () => {
     button.disabled = true;
     button.textContent = "Starting…";
     put(failure);
-    try { then(await start(project, service)); } catch (error) {
-      put(failure, el("b", {}, `Could not start ${visible(`${service.type}/${service.id}`)}. `), visible(error.message), error.hint ? el("span.mono", {}, ` ${visible(error.hint)}`) : null);
+    try {
+      then(await start(project, service));
+    } catch (error) {
+      put(
+        failure,
+        el("b", {}, `Could not start ${visible(`${service.type}/${service.id}`)}. `),
+        visible(error.message),
+        error.hint ? el("span.mono", {}, ` ${visible(error.hint)}`) : null,
+      );
     }
     button.textContent = "Start";
     button.disabled = false;
@@ -52,21 +75,48 @@ export function startButton(project, service, failure, kind = "button", then = (
 export function notRunning() {
   const list = el("ul");
   const figure = el("span.dim");
-  const node = el("section.services", { "aria-label": "Services that don't run", hidden: true }, el("div.head", {}, el("h3", {}, "Not running"), figure), list);
+  const node = el(
+    "section.services",
+    { "aria-label": "Services that don't run", hidden: true },
+    el("div.head", {}, el("h3", {}, "Not running"), figure),
+    list,
+  );
   const lines = new Map();
   function draw() {
     const living = [...world.instances.values()];
-    const still = known.flatMap((project) => project.services.map((service) => ({ project, service, key: `${project.path}\n${service.name}` })))
-      .filter(({ project, service }) => !world.instances.has(service.lockId) && !living.some((view) => isOf(project, service, view)));
+    const still = known
+      .flatMap((project) =>
+        project.services.map((service) => ({ project, service, key: `${project.path}\n${service.name}` })),
+      )
+      .filter(
+        ({ project, service }) =>
+          !world.instances.has(service.lockId) && !living.some((view) => isOf(project, service, view)),
+      );
     const keep = new Set(still.map(({ key }) => key));
     // Who is just being started stays until it is known how that went.
-    for (const [key, line] of lines) if (!keep.has(key) && !line.querySelector("button:disabled")) { line.remove(); lines.delete(key); }
+    for (const [key, line] of lines)
+      if (!keep.has(key) && !line.querySelector("button:disabled")) {
+        line.remove();
+        lines.delete(key);
+      }
     for (const { project, service, key } of still) {
       if (lines.has(key)) continue;
       const failure = el("span.failure", { role: "alert" });
       const command = visible(commandLine(service.command));
-      const line = el("li", { "data-service": service.name }, el("span.name", { title: visible(project.path) }, el("span.dim", {}, `${visible(service.type)}/`), el("b", {}, visible(service.id)), el("span.dim", {}, ` ${visible(project.path.split("/").pop())}`)),
-        el("span.mono.dim", { title: command }, command), startButton(project, service, failure), failure);
+      const line = el(
+        "li",
+        { "data-service": service.name },
+        el(
+          "span.name",
+          { title: visible(project.path) },
+          el("span.dim", {}, `${visible(service.type)}/`),
+          el("b", {}, visible(service.id)),
+          el("span.dim", {}, ` ${visible(project.path.split("/").pop())}`),
+        ),
+        el("span.mono.dim", { title: command }, command),
+        startButton(project, service, failure),
+        failure,
+      );
       lines.set(key, line);
       list.append(line);
     }
@@ -74,9 +124,17 @@ export function notRunning() {
     node.hidden = lines.size === 0;
   }
   listeners.add(draw);
-  const unwatch = watch((what) => { if (what.has("instances")) { draw(); askSoon(); } });
+  const unwatch = watch((what) => {
+    if (what.has("instances")) {
+      draw();
+      askSoon();
+    }
+  });
   draw();
   askSoon();
-  node.leave = () => { unwatch(); listeners.delete(draw); };
+  node.leave = () => {
+    unwatch();
+    listeners.delete(draw);
+  };
   return node;
 }

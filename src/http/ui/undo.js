@@ -7,10 +7,30 @@ let timer = 0;
 
 export function offerUndo(text, undo) {
   const bar = document.getElementById("undo");
-  const later = () => { clearTimeout(timer); timer = setTimeout(() => { if (bar.contains(document.activeElement)) later(); else bar.hidden = true; }, LIFE); };
-  const button = undo ? el("button", { type: "button", onclick: async () => {
-    try { await undo(); bar.hidden = true; } catch (error) { offerUndo(`Could not undo it: ${error.message}.`, null); }
-  } }, "Undo") : null;
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (bar.contains(document.activeElement)) later();
+      else bar.hidden = true;
+    }, LIFE);
+  };
+  const button = undo
+    ? el(
+        "button",
+        {
+          type: "button",
+          onclick: async () => {
+            try {
+              await undo();
+              bar.hidden = true;
+            } catch (error) {
+              offerUndo(`Could not undo it: ${error.message}.`, null);
+            }
+          },
+        },
+        "Undo",
+      )
+    : null;
   put(bar, el("span", {}, visible(text)), button);
   bar.hidden = false;
   later();

@@ -5,8 +5,17 @@ import { tellTwins } from "./dom.js";
 import { inTrouble } from "./phases.js";
 
 export const world = {
-  instances: new Map(), types: [], listeners: [], usage: new Map(), audit: [], history: new Map(),
-  chosen: null, asOf: null, live: false, waits: 0, loaded: false,
+  instances: new Map(),
+  types: [],
+  listeners: [],
+  usage: new Map(),
+  audit: [],
+  history: new Map(),
+  chosen: null,
+  asOf: null,
+  live: false,
+  waits: 0,
+  loaded: false,
 };
 const watchers = new Set();
 const named = new Map();
@@ -22,7 +31,10 @@ let waits = 0;
 let [credit, creditAt] = [CREDIT_MAX, 0];
 
 /** Calls back in a frame with what has changed: instances, types, listeners, usage, audit, live. */
-export function watch(callback) { watchers.add(callback); return () => watchers.delete(callback); }
+export function watch(callback) {
+  watchers.add(callback);
+  return () => watchers.delete(callback);
+}
 
 /** How long a drawing has to wait, in ms. */
 function toWait() {
@@ -39,7 +51,9 @@ function tellWatchers() {
   const began = performance.now();
   for (const callback of [...watchers]) callback(told);
   // The frame after it comes when this one is painted.
-  requestAnimationFrame(() => { credit = Math.max(credit - (performance.now() - began), -WAIT_MAX / PART); });
+  requestAnimationFrame(() => {
+    credit = Math.max(credit - (performance.now() - began), -WAIT_MAX / PART);
+  });
 }
 
 export function changed(what) {
@@ -58,8 +72,10 @@ let inOrder = null;
 let ports = null;
 
 /** Trouble first, then by port. Made once for all who ask between two changes; nobody may change it. */
-export const sorted = () => (inOrder ??= [...world.instances.values()]
-  .sort((a, b) => inTrouble(b) - inTrouble(a) || a.port - b.port || (a.lockId < b.lockId ? -1 : 1)));
+export const sorted = () =>
+  (inOrder ??= [...world.instances.values()].sort(
+    (a, b) => inTrouble(b) - inTrouble(a) || a.port - b.port || (a.lockId < b.lockId ? -1 : 1),
+  ));
 
 /** Whose a port is; made once, too. */
 export const byPort = () => {
@@ -78,15 +94,19 @@ function note(view) {
     const started = Date.parse(view.startedAt ?? "") || Date.now();
     known.push({ phase: "starting", from: started });
     if (view.readyAt) known.push({ phase: "ready", from: Date.parse(view.readyAt) });
-  }
-  else if (known.at(-1).phase === view.phase) return;
+  } else if (known.at(-1).phase === view.phase) return;
   if (known.at(-1).phase !== view.phase) known.push({ phase: view.phase, from: Date.now() });
   world.history.set(view.lockId, known.slice(-40));
 }
 
 function take(name, data) {
   world.asOf = Date.now();
-  if (name === "open") { world.live = true; world.waits = 0; changed("live"); return; }
+  if (name === "open") {
+    world.live = true;
+    world.waits = 0;
+    changed("live");
+    return;
+  }
   if (name === "snapshot") {
     world.instances = new Map(data.instances.map((view) => [view.lockId, view]));
     world.types = data.types;
@@ -94,9 +114,20 @@ function take(name, data) {
     changed("types");
   } else {
     for (const view of data.instances) world.instances.set(view.lockId, view);
-    for (const lockId of data.gone) { world.instances.delete(lockId); world.history.delete(lockId); world.usage.delete(lockId); }
-    if (data.types) { world.types = data.types; changed("types"); }
-    if (data.audit.length) { world.audit.push(...data.audit); world.audit = world.audit.slice(-2000); changed("audit"); }
+    for (const lockId of data.gone) {
+      world.instances.delete(lockId);
+      world.history.delete(lockId);
+      world.usage.delete(lockId);
+    }
+    if (data.types) {
+      world.types = data.types;
+      changed("types");
+    }
+    if (data.audit.length) {
+      world.audit.push(...data.audit);
+      world.audit = world.audit.slice(-2000);
+      changed("audit");
+    }
   }
   [inOrder, ports] = [null, null];
   named.clear();
@@ -114,13 +145,22 @@ export const tryNow = () => wake();
 /** Follows the events for as long as the page lives. */
 export async function live() {
   for (;;) {
-    try { await follow("/events", undefined, take); } catch (error) {
-      if (error.status === 401) { world.refused = true; changed("live"); return; }
+    try {
+      await follow("/events", undefined, take);
+    } catch (error) {
+      if (error.status === 401) {
+        world.refused = true;
+        changed("live");
+        return;
+      }
     }
     world.live = false;
     world.waits = Math.min(30, Math.max(1, world.waits * 2));
     changed("live");
-    await new Promise((resolve) => { wake = resolve; setTimeout(resolve, world.waits * 1000); });
+    await new Promise((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, world.waits * 1000);
+    });
   }
 }
 
@@ -129,14 +169,19 @@ const samples = new Map();
 /** Shares of the processor are means of ten seconds, so that they can be read. */
 async function lookAtUsage() {
   const { atMs, usage } = await get("/usage");
-  world.usage = new Map(Object.entries(usage).map(([lockId, used]) => {
-    const seen = (samples.get(lockId) ?? []).filter((sample) => atMs - sample.atMs < 10_500);
-    seen.push({ atMs, cpuMs: used.cpuMs });
-    samples.set(lockId, seen);
-    const [first] = seen;
-    const cpu = seen.length > 1 && used.cpuMs >= first.cpuMs ? (100 * (used.cpuMs - first.cpuMs)) / (atMs - first.atMs) : null;
-    return [lockId, { ...used, cpu }];
-  }));
+  world.usage = new Map(
+    Object.entries(usage).map(([lockId, used]) => {
+      const seen = (samples.get(lockId) ?? []).filter((sample) => atMs - sample.atMs < 10_500);
+      seen.push({ atMs, cpuMs: used.cpuMs });
+      samples.set(lockId, seen);
+      const [first] = seen;
+      const cpu =
+        seen.length > 1 && used.cpuMs >= first.cpuMs
+          ? (100 * (used.cpuMs - first.cpuMs)) / (atMs - first.atMs)
+          : null;
+      return [lockId, { ...used, cpu }];
+    }),
+  );
   changed("usage");
 }
 
@@ -159,5 +204,9 @@ export function keepLooking() {
   look();
 }
 
-export async function stop(view, kill) { return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/stop`, { kill: !!kill }); }
-export async function restart(view) { return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/restart`, {}); }
+export async function stop(view, kill) {
+  return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/stop`, { kill: !!kill });
+}
+export async function restart(view) {
+  return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/restart`, {});
+}
