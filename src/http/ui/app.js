@@ -7,10 +7,10 @@ import { configuration } from "./config.js";
 import { el, fullName, put, svg, visible, clock } from "./dom.js";
 import { drawer } from "./drawer.js";
 import { portDrawer } from "./port.js";
-import { table } from "./lines.js";
 import { metrics } from "./metrics.js";
 import { overview } from "./overview.js";
 import { WORDS, inTrouble } from "./phases.js";
+import { portTable } from "./port_table.js";
 import { river } from "./river.js";
 import { types } from "./types.js";
 import { changed, keepLooking, live, sorted, tryNow, watch, world } from "./world.js";
@@ -158,7 +158,7 @@ function show(page, rest) {
       a: () => audit(rest[0]),
       m: () => metrics(rest[0]),
       c: () => configuration(rest[0]),
-      table,
+      table: portTable,
     }[page]?.() ??
     el(
       "section.page",

@@ -18,7 +18,8 @@ import {
   visible,
 } from "./dom.js";
 import { WORDS, glyph, inTrouble, isChanging, legend } from "./phases.js";
-import { berths, lines } from "./lines.js";
+import { berths } from "./berths.js";
+import { lines } from "./lines.js";
 import { notRunning } from "./services.js";
 import { changed, sorted, watch, world } from "./world.js";
 

@@ -1,0 +1,96 @@
+// One range, port by port: who has it, or how to get it.
+
+import { age, copyButton, el, put, visible } from "./dom.js";
+import { foreignName, strangersByPort } from "./occupant.js";
+import { WORDS, glyph, inTrouble } from "./phases.js";
+import { byPort, watch, world } from "./world.js";
+
+/** The berths of the service type of this name; `open` shows an instance. */
+export function berths(name, open) {
+  const node = el("section.berths");
+  const draw = () => {
+    const type = world.types.find((candidate) => candidate.name === name);
+    put(node, type ? [head(type), type.free === 0 ? fullNote(type) : null, grid(type, open)] : missing(name));
+  };
+  const unwatch = watch((what) => {
+    if (what.has("instances") || what.has("types") || what.has("listeners")) draw();
+  });
+  draw();
+  node.leave = unwatch;
+  return node;
+}
+
+const missing = (name) => [
+  el("p", {}, `There is no service type “${visible(name)}”.`),
+  el("p", {}, el("a", { href: "#/" }, "Back to the map")),
+];
+
+function head(type) {
+  const ranges = type.ranges.map(([first, last]) => `${first}–${last}`).join(", ");
+  return el(
+    "div.head",
+    {},
+    el("h2", {}, visible(type.name), " ", el("span.dim", {}, ranges)),
+    el("span.dim", {}, `${type.leased} of ${type.leased + type.free} in use`),
+    el("a.button", { href: "#/" }, "Whole map"),
+  );
+}
+
+const fullNote = (type) =>
+  el(
+    "p.note",
+    {},
+    `${visible(type.name)} is full: ${type.leased} of ${type.leased}. Who holds what is below; or widen the range in `,
+    el("a", { href: `#/t/${encodeURIComponent(type.name)}` }, "Types"),
+    ".",
+  );
+
+function grid(type, open) {
+  const [leases, strangers] = [byPort(), strangersByPort()];
+  const berth = (port) => {
+    if (leases.has(port)) return leasedBerth(port, leases.get(port), open);
+    if (strangers.has(port)) return foreignBerth(port, strangers.get(port));
+    return freeBerth(port, type);
+  };
+  return el(
+    "ol.grid",
+    { "aria-label": `Ports of ${visible(type.name)}` },
+    type.ranges.flatMap(([first, last]) =>
+      Array.from({ length: last - first + 1 }, (_, at) => berth(first + at)),
+    ),
+  );
+}
+
+function leasedBerth(port, view, open) {
+  const isReady = view.phase === "ready" && view.startedAt;
+  return el(
+    inTrouble(view) ? "li.berth.taken.trouble" : "li.berth.taken",
+    {},
+    el(
+      "button",
+      { type: "button", onclick: () => open(view) },
+      el("span.port", {}, port),
+      glyph(view.phase),
+      el("b", {}, visible(view.id)),
+      el("span.dim", {}, isReady ? age(Date.now() - Date.parse(view.startedAt)) : WORDS[view.phase]),
+    ),
+  );
+}
+
+const foreignBerth = (port, listener) =>
+  el(
+    "li.berth.foreign",
+    { title: `styxy check ${port}` },
+    el("span.port", {}, port),
+    glyph("foreign"),
+    el("b", {}, visible(foreignName(listener))),
+    el("span.dim", {}, "not ours"),
+  );
+
+const freeBerth = (port, type) =>
+  el(
+    "li.berth",
+    {},
+    el("span.port", {}, port),
+    copyButton(`styxy run -t ${type.name} -p ${port} -- `, "Copy"),
+  );

@@ -1,0 +1,95 @@
+// The names on a line. They stand in free water, cover no lease, and cross no shore.
+
+import { shortName, svg, widthOf } from "./dom.js";
+import { foreignName } from "./occupant.js";
+
+/** Marks with no more than so many ports from one to the next are named together. */
+const RUN_STEP_MAX = 2;
+
+/** The labels of a line. `present` is who is on it, from the left; `frame` is how large it is drawn. */
+export function labels(line, present, frame) {
+  const runs = runsOf(present);
+  const parts = [];
+  // Names that have no room behind their run are said behind the next one.
+  let carried = [];
+  runs.forEach((run, at) => {
+    const [previous, next] = [runs[at - 1], runs[at + 1]];
+    const names = [...carried, ...run.names];
+    const label =
+      behind(run, next, names, line, frame) ??
+      (next ? null : (beyondShore(names, run, line, frame) ?? before(run, previous, names, line, frame)));
+    carried = label ? [] : names;
+    if (label) parts.push(label);
+  });
+  return parts;
+}
+
+/** Leases, or strangers, that are close to each other. */
+function runsOf(present) {
+  const runs = [];
+  for (const { port, view, listener } of present) {
+    const name = view ? shortName(view) : `${foreignName(listener)}, not ours`;
+    const kind = view ? "lease" : "foreign";
+    const run = runs.at(-1);
+    if (run && port - run.to <= RUN_STEP_MAX && run.kind === kind) {
+      run.to = port;
+      run.names.push(name);
+    } else runs.push({ from: port, to: port, names: [name], kind });
+  }
+  return runs;
+}
+
+/** Where the range ends on its line; a run beyond that has the line's own end. */
+const shoreOf = (run, line, { x, width }) => (run.to > line.to ? width : x(line.to + 1));
+
+/** Between a run and the next one, or the shore. */
+function behind(run, next, names, line, frame) {
+  const { x, scale } = frame;
+  const start = x(run.to + 1) + 6 * scale;
+  const limit = (next ? x(next.from) : shoreOf(run, line, frame)) - 6 * scale;
+  return label("text.label", names, limit - start, { x: start }, frame);
+}
+
+/** Outside of the range, where its line goes on. */
+function beyondShore(names, run, line, frame) {
+  const { width, scale } = frame;
+  if (line.to >= line.base + frame.span - 1) return null;
+  const shore = shoreOf(run, line, frame);
+  return label("text.label.out", names, width - shore - 8 * scale, { x: shore + 7 * scale }, frame);
+}
+
+/** In front of the last run, if what is left there is free. */
+function before(run, previous, names, line, frame) {
+  const { x, scale } = frame;
+  // The label of the run before may stand there already: it is left some room.
+  const left = previous ? x(previous.to + 1) + 60 * scale : x(line.from);
+  const place = { x: x(run.from) - 6 * scale, "text-anchor": "end" };
+  return label("text.label", names, x(run.from) - left - 8 * scale, place, frame);
+}
+
+/** As many names as there is room for, drawn; nothing if there is room for none. */
+function label(tag, names, room, { x, ...rest }, { height, scale }) {
+  const size = 11 * scale;
+  const text = fitting(names, room, size);
+  if (!text) return null;
+  return svg(tag, { x, y: height / 2 + 4 * scale, ...rest, "font-size": size }, text);
+}
+
+/** As many names as there is room for, and how many more there are. */
+function fitting(names, room, size) {
+  // Names are measured one by one, and once: a run of a hundred has a hundred possible ends.
+  const between = widthOf(" · ", size);
+  const ends = [];
+  let end = 0;
+  for (const name of names) {
+    end += (ends.length ? between : 0) + widthOf(name, size);
+    if (end > room) break;
+    ends.push(end);
+  }
+  for (let kept = ends.length; kept > 0; kept--) {
+    const more = kept < names.length ? ` +${names.length - kept}` : "";
+    if (ends[kept - 1] + (more && widthOf(more, size)) <= room)
+      return names.slice(0, kept).join(" · ") + more;
+  }
+  return null;
+}

@@ -1,0 +1,49 @@
+// What is marked on the map by keys or pointer: an occupant, a port, or a span; it is framed and said.
+
+import { count, el, svg } from "./dom.js";
+import { spoken, spokenPort } from "./occupant.js";
+import { PORT_MAX } from "./stretches.js";
+import { byPort, world } from "./world.js";
+
+/** Frames an occupant that the keys have come to, and says who it is. */
+export function markHit(line, hit) {
+  frame(line, { x: hit.x - 3, width: hit.w + 6, height: line.drawing.clientHeight - 2 });
+  line.node.scrollIntoView({ block: "nearest" });
+  say(spoken(hit));
+}
+
+/** Frames the ports of a line between two, and says how many of them are free; of a single one, what it is. */
+export function markSpan(map, line, one, other) {
+  const [from, to] = [Math.max(1, Math.min(one, other)), Math.min(PORT_MAX, Math.max(one, other))];
+  const step = map.size.width / map.span;
+  const x = (from - line.base) * step;
+  unmark(map);
+  frame(line, {
+    x: x + 0.5,
+    width: Math.max(4, (to - from + 1) * step - 1),
+    height: map.size.heights[map.lines.indexOf(line)] - 2,
+  });
+  const text = from === to ? spokenPort(from) : `${from}–${to}, ${count(freeWithin(from, to))} free`;
+  say(text);
+  const box = line.drawing.getBoundingClientRect();
+  map.tip.show(el("b", {}, text), box.left + x, box.bottom - 16);
+}
+
+/** Takes the frame away. */
+export function unmark(map) {
+  map.body.querySelectorAll(".at").forEach((old) => old.remove());
+}
+
+const frame = (line, { x, width, height }) =>
+  line.drawing.append(svg("rect.here.at", { x, y: 1, width, height, rx: 4 }));
+
+function freeWithin(from, to) {
+  const taken = new Set([...byPort().keys(), ...world.listeners.map((listener) => listener.port)]);
+  let free = 0;
+  for (let port = from; port <= to; port++) if (!taken.has(port)) free += 1;
+  return free;
+}
+
+function say(text) {
+  document.getElementById("said").textContent = text;
+}

@@ -1,0 +1,30 @@
+// Which lines the map has: the stretches, between round numbers, that ranges lie on.
+
+/** The last port there is. */
+export const PORT_MAX = 65535;
+
+/** A line for each stretch of a range that holds at least a fifth of it; a range has one at least. */
+export function linesOf(types, span) {
+  const lines = types.flatMap((type) => type.ranges.flatMap((range) => linesOfRange(type, range, span)));
+  return lines.sort((a, b) => a.base - b.base || a.from - b.from);
+}
+
+/** What is left over is no line of its own: it is a guest of the range's first line, and named there. */
+function linesOfRange(type, [first, last], span) {
+  const stretches = [];
+  for (let base = Math.floor(first / span) * span; base <= last; base += span)
+    stretches.push({ base, from: Math.max(first, base), to: Math.min(last, base + span - 1) });
+  const large = stretches.filter((one) => one.to - one.from + 1 >= span / 5);
+  const kept = large.length ? large : [largestOf(stretches)];
+  const guests = stretches.filter((one) => !kept.includes(one));
+  return kept.map((stretch, at) => ({
+    ...stretch,
+    type,
+    first,
+    last,
+    guests: at === 0 ? guests : [],
+    isFirst: at === 0,
+  }));
+}
+
+const largestOf = (stretches) => stretches.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a));

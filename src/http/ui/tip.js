@@ -1,0 +1,49 @@
+// The card beside the pointer: who is at the port that it is over, or what has been marked.
+
+import { age, el, fullName, put, visible } from "./dom.js";
+import { WORDS, glyph } from "./phases.js";
+
+/** Longer commands would cover the map. */
+const COMMAND_MAX = 120;
+
+/** A hidden card; its place is within the element that it is put into. */
+export function makeTip() {
+  const node = el("div.tip.card", { hidden: true, role: "tooltip" });
+  return {
+    node,
+    hide() {
+      node.hidden = true;
+    },
+    /** Shows it below and right of a point of the window, but never beyond the right edge. */
+    show(content, clientX, clientY) {
+      node.hidden = false;
+      put(node, content);
+      const box = node.parentElement.getBoundingClientRect();
+      const left = Math.min(clientX - box.left + 14, box.width - node.offsetWidth - 8);
+      node.style.setProperty("--x", `${Math.max(0, left)}px`);
+      node.style.setProperty("--y", `${clientY - box.top + 18}px`);
+    },
+  };
+}
+
+/** What the card says about an occupant. */
+export const describe = (occupant) =>
+  occupant.listener ? describeStranger(occupant) : describeLease(occupant);
+
+function describeStranger({ port, listener }) {
+  const who = listener.listener;
+  return [
+    el("b", {}, `${port}, not ours`),
+    el("span.mono", {}, visible(who.command ?? "another user’s program").slice(0, COMMAND_MAX)),
+    el("span.dim", {}, `pid ${who.pid ?? "–"} · styxy check ${port}`),
+  ];
+}
+
+function describeLease({ port, view }) {
+  const since = view.startedAt ? ` · ${age(Date.now() - Date.parse(view.startedAt))}` : "";
+  return [
+    el("span", {}, glyph(view.phase), " ", el("b", {}, fullName(view))),
+    el("span.dim", {}, `${port} · ${WORDS[view.phase]}${since}`),
+    view.command ? el("span.mono", {}, visible(view.command.join(" ")).slice(0, COMMAND_MAX)) : null,
+  ];
+}
