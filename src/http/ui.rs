@@ -60,6 +60,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("/ui/river.js", SCRIPT, "river.js"),
     file!("/ui/services.js", SCRIPT, "services.js"),
     file!("/ui/stretches.js", SCRIPT, "stretches.js"),
+    file!("/ui/stops.js", SCRIPT, "stops.js"),
     file!("/ui/tip.js", SCRIPT, "tip.js"),
     file!("/ui/types.js", SCRIPT, "types.js"),
     file!("/ui/undo.js", SCRIPT, "undo.js"),

@@ -1,6 +1,9 @@
-// The keys on the map: from lease to lease, from line to line, with Shift from port to port, and the zoom.
+// The keys on the map: to the next lease, stranger or free block, from line to line, with Shift from port to port,
+// and the zoom.
 
-import { markHit, markSpan, unmark } from "./mark.js";
+import { rangeAddress } from "./line.js";
+import { markFree, markHit, markSpan, unmark } from "./mark.js";
+import { stopsOf } from "./stops.js";
 
 /** Follows the keys for as long as the map is there. */
 export function followKeys(map) {
@@ -28,7 +31,7 @@ export function followKeys(map) {
   });
 }
 
-/** A walk along the stops of a map: they are its leases and strangers, line by line. */
+/** A walk along the stops of a map, line by line. */
 class Walk {
   stops = [];
   /** Where it is among the stops; -1 where none is. */
@@ -40,7 +43,7 @@ class Walk {
 
   /** Leases come and go between two steps. */
   look() {
-    this.stops = this.map.lines.flatMap((line) => line.hits.map((hit) => ({ hit, line })));
+    this.stops = this.map.lines.flatMap(stopsOf);
   }
 
   to(next) {
@@ -48,7 +51,8 @@ class Walk {
     this.map.anchor = null;
     unmark(this.map);
     const stop = this.stops[this.at];
-    if (stop) markHit(stop.line, stop.hit);
+    if (stop?.hit) markHit(stop.line, stop.hit);
+    else if (stop) markFree(this.map, stop);
   }
 
   /** To the first stop of the nearest line that has one. */
@@ -67,13 +71,15 @@ class Walk {
     const { line, port: before } = map.anchor ?? this.here() ?? this.beforeFirst(step);
     const port = Math.max(line.base, Math.min(line.base + map.span - 1, before + step));
     map.anchor = { line, port };
-    this.at = this.stops.findIndex((stop) => stop.line === line && stop.hit.port === port);
+    this.at = this.stops.findIndex(
+      (stop) => stop.line === line && stop.port <= port && port <= (stop.last ?? stop.port),
+    );
     markSpan(map, line, port, port);
   }
 
   here() {
     const stop = this.stops[this.at];
-    return stop ? { line: stop.line, port: stop.hit.port } : null;
+    return stop ? { line: stop.line, port: stop.port } : null;
   }
 
   /** Where a step leads to the map's first port. */
@@ -84,6 +90,7 @@ class Walk {
 
   enter() {
     const stop = this.stops[this.at];
-    if (stop) this.map.enter(stop.hit);
+    if (stop?.hit) this.map.enter(stop.hit);
+    else if (stop) location.hash = rangeAddress(stop.line);
   }
 }

@@ -4,6 +4,7 @@ import { el, put, shortName, svg, visible } from "./dom.js";
 import { labels } from "./labels.js";
 import { spoken } from "./occupant.js";
 import { shape } from "./phases.js";
+import { spokenFree, stopsOf } from "./stops.js";
 import { world } from "./world.js";
 
 /** Who is not further than this from the pointer, in px, is meant by it. */
@@ -56,7 +57,7 @@ export function drawLine(line, { lines, ports, strangers }, sizes) {
     leases.length ? [] : line.guests.map((guest) => guestLabel(guest, line, frame)),
   );
   line.drawing.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-  tellUse(line, ports, leases);
+  tellUse(line, ports);
 }
 
 /** Who a point of a line is near to. */
@@ -176,13 +177,13 @@ function guestLabel(guest, line, { height, scale, x }) {
 }
 
 /** Says how much of the range is in use: in figures at its first line, and for screen readers at each. */
-function tellUse(line, ports, leases) {
+function tellUse(line, ports) {
   let inUse = 0;
   for (const port of ports.keys())
     if (line.type.ranges.some(([from, to]) => port >= from && port <= to)) inUse += 1;
   const size = line.type.leased + line.type.free;
   put(line.use, line.isFirst ? [el("b", {}, inUse), `/${size}`] : "");
   line.node.classList.toggle("still", inUse === 0);
-  const who = leases.map(spoken).join("; ");
-  line.spokenLine.textContent = `${visible(line.type.name)}, ${inUse} of ${size} in use. ${who}`;
+  const stops = stopsOf(line).map((stop) => (stop.hit ? spoken(stop.hit) : spokenFree(stop)));
+  line.spokenLine.textContent = `${visible(line.type.name)}, ${inUse} of ${size} in use. ${stops.join("; ")}`;
 }

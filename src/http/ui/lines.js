@@ -96,6 +96,7 @@ class PortMap {
   }
 
   build() {
+    this.anchor = null;
     this.lines = linesOf(world.types, this.span).map((stretch) =>
       makeLine(stretch, stretch.isFirst || this.zoom > 0, this.zoom ? stretch.base : stretch.from),
     );

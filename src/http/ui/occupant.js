@@ -1,6 +1,6 @@
 // Who is at a port, a lease or a stranger, and how that is said.
 
-import { fullName } from "./dom.js";
+import { fullName, spokenAge } from "./dom.js";
 import { WORDS } from "./phases.js";
 import { byPort, world } from "./world.js";
 
@@ -20,6 +20,12 @@ const basename = (listener) => (listener.listener?.command ?? "").split(" ")[0].
 export function spoken({ port, view, listener }) {
   if (listener) return `${port}, ${foreignName(listener)}, not ours`;
   return `${port}, ${fullName(view)}, ${WORDS[view.phase]}`;
+}
+
+/** The same with how long it has been so. */
+export function spokenSince(occupant) {
+  const since = world.history.get(occupant.view?.lockId)?.at(-1)?.from;
+  return since ? `${spoken(occupant)} for ${spokenAge(Date.now() - since)}` : spoken(occupant);
 }
 
 /** What any port is, in words: it may be free, too. */

@@ -1,25 +1,40 @@
 // The map as a table, for who would rather read.
 
-import { el, fullName, many, visible } from "./dom.js";
+import { el, fullName, many, put, visible } from "./dom.js";
 import { WORDS } from "./phases.js";
 import { linesOf } from "./stretches.js";
-import { byPort, world } from "./world.js";
+import { byPort, watch, world } from "./world.js";
 
-/** The page with the leases of each range; it stays as it was when it was opened. */
+/** The page with the leases of each range. */
 export function portTable() {
-  const ports = [...byPort()].sort(([a], [b]) => a - b);
-  const leases = linesOf(world.types, 100).flatMap((line) =>
-    ports
-      .filter(([port]) => port >= line.from && port <= line.to)
-      .map(([port, view]) => ({ range: line.type.name, port, view })),
-  );
-  return el(
+  const leases = el("tbody");
+  const figure = el("p.dim");
+  const node = el(
     "section.page",
     {},
     el("h1", {}, "Ports by range"),
     el("p", {}, el("a", { href: "#/" }, "Back to the map")),
-    el("table", {}, heads(), el("tbody", {}, leases.map(tableRow))),
-    el("p.dim", {}, `${many(leases.length, "lease")}.`),
+    el("table", {}, heads(), leases),
+    figure,
+  );
+  const draw = () => {
+    const found = leasesByRange();
+    put(leases, found.map(tableRow));
+    figure.textContent = `${many(found.length, "lease")}.`;
+  };
+  node.leave = watch((what) => {
+    if (what.has("instances") || what.has("types")) draw();
+  });
+  draw();
+  return node;
+}
+
+function leasesByRange() {
+  const ports = [...byPort()].sort(([a], [b]) => a - b);
+  return linesOf(world.types, 100).flatMap((line) =>
+    ports
+      .filter(([port]) => port >= line.from && port <= line.to)
+      .map(([port, view]) => ({ range: line.type.name, port, view })),
   );
 }
 
