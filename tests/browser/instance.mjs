@@ -138,6 +138,7 @@ export async function stops() {
       hasText: `stuckOne process survived: ${survivor} python. Port ${port} will not be given out until it is gone.`,
     })
     .waitFor();
+  await page.locator(".question", { hasText: "Could not stop tiny/a" }).waitFor();
   await page.emulateMedia({ colorScheme: "light" });
   await page.setViewportSize({ width: 360, height: 740 });
   await shot(page, "stuck-light-360");

@@ -4,6 +4,7 @@ let address = "#/";
 
 /** Where the overview is now. */
 export const overviewAddress = () => address;
+/** The overview has got this address. */
 export function atOverview(hash) {
   address = hash || "#/";
 }

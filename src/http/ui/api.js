@@ -2,6 +2,7 @@
 
 let token = null;
 
+/** What the server says against a request, and what to do now. */
 export class Refused extends Error {
   constructor(status, body) {
     super(body.error ?? `the server answered ${status}`);
@@ -47,7 +48,9 @@ export async function ask(method, path, body) {
   return told;
 }
 
+/** A request that changes nothing. */
 export const get = (path) => ask("GET", path);
+/** A name as a part of a path. */
 export const named = (reference) => encodeURIComponent(reference);
 
 /** Reads events until the stream ends or is aborted. */

@@ -27,6 +27,7 @@ const KINDS = {
 };
 const PAGE = 300;
 
+/** The page; `kind` is which sort of entries it begins with. */
 export function audit(kind = "Everything") {
   const body = el("div.rows");
   const search = el("input", {

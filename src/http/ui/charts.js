@@ -92,6 +92,7 @@ export function plot(box, { from, to, series, format, cursor, unit = 1 }) {
   put(drawing, parts);
 }
 
+/** `14:05`. */
 export const hour = (time) =>
   new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
 
@@ -105,6 +106,7 @@ export function at(values, time) {
   return found;
 }
 
+/** The value that a share of all values is below; null where there is none. */
 export function quantile(values, share) {
   if (!values.length) return null;
   const sorted = [...values].sort((a, b) => a - b);

@@ -8,6 +8,7 @@ import { offerUndo } from "./undo.js";
 const TABS = { effective: "Effective", system: "Machine", user: "You", project: "Project" };
 const PAUSE = 250;
 
+/** The page; `tab` is the source it begins with. */
 export function configuration(tab = "user") {
   const body = el("div");
   const where = el("span.end.dim.mono.path");

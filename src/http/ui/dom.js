@@ -40,6 +40,11 @@ export function put(node, ...children) {
   return node;
 }
 
+/** Replaces an element's text. One that stays the same costs nothing. */
+export function tell(node, text) {
+  if (node.textContent !== String(text)) node.textContent = text;
+}
+
 const measure = document.createElement("canvas").getContext("2d");
 const widths = new Map();
 let family = null;
@@ -69,6 +74,7 @@ export const rem = () => (remInPx ??= parseFloat(getComputedStyle(document.docum
 /** A count with thin spaces; ports are never grouped. */
 export const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
+/** `1 port`, `2 ports`; `more` is the word for many where an s doesn't make it. */
 export const many = (number, one, more) => `${count(number)} ${number === 1 ? one : (more ?? `${one}s`)}`;
 
 /** `6 s`, `41 min`, `2 h 14`, `3 d 7`. */
@@ -97,7 +103,9 @@ export function bytes(amount) {
   return `${(mebi / 1024).toFixed(1)} G`;
 }
 
+/** A moment of today: `14:05:09`. */
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
+/** A moment with its day; nothing for no moment. */
 export const exact = (time) => (time ? new Date(time).toLocaleString([], { hour12: false }) : "");
 
 /** Control and direction characters as pictures: a name cannot pretend to be another. */
@@ -129,6 +137,7 @@ export function tellTwins(known) {
 /** The id, with its project where another one has the same. */
 export const shortName = (view) =>
   `${visible(view.id)}${view.project && twins(view) ? `@${visible(view.project)}` : ""}`;
+/** `type/id@project`. */
 export const fullName = (view) => visible(`${view.type}/${view.id}${view.project ? `@${view.project}` : ""}`);
 
 /** A command as one would type it. */
@@ -138,6 +147,7 @@ export function commandLine(words) {
     .join(" ");
 }
 
+/** A button that copies a text, and says so for a moment. */
 export function copyButton(text, label = "Copy") {
   const button = el(
     "button.plain",

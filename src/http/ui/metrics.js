@@ -16,6 +16,7 @@ watch((what) => {
   if (memory.length > 2000) memory.splice(0, 500);
 });
 
+/** The page; `span` is the time it begins with. */
 export function metrics(span = "3 hours") {
   let entries = [];
   let cursor = null;

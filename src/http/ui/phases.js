@@ -2,6 +2,7 @@
 
 import { el, svg } from "./dom.js";
 
+/** What a phase is called. */
 export const WORDS = {
   ready: "ready",
   starting: "starting",
@@ -12,6 +13,7 @@ export const WORDS = {
   reserved: "reserved",
   foreign: "not ours",
 };
+/** Which colour repeats it. */
 export const TONES = {
   ready: "ready",
   starting: "ready",
@@ -22,7 +24,9 @@ export const TONES = {
   reserved: "quiet",
   foreign: "quiet",
 };
+/** Whether somebody should look at it. */
 export const inTrouble = (view) => ["unhealthy", "backoff", "stuck"].includes(view.phase);
+/** Whether it will soon be in another phase. */
 export const isChanging = (view) => ["starting", "stopping"].includes(view.phase);
 
 const box = (x, y, w, h) =>
@@ -79,6 +83,7 @@ export function glyph(phase, w = 8, h = 14) {
   return svg("svg.glyph", { viewBox: `0 0 ${w} ${h}`, "aria-hidden": "true" }, shape(phase, 0, 0, w, h));
 }
 
+/** The shapes with their words, but for those that are rarely seen. */
 export function legend() {
   const order = ["ready", "starting", "unhealthy", "backoff", "stopping", "reserved", "foreign"];
   return el(

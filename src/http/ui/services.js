@@ -71,6 +71,43 @@ export function startButton(project, service, failure, kind = "button", then = (
   return button;
 }
 
+/** The instance that a service runs as. */
+const instanceOf = (project, service) =>
+  world.instances.get(service.lockId) ??
+  [...world.instances.values()].find((view) => isOf(project, service, view)) ??
+  null;
+
+/**
+ * Who is just being started stays until it is known how that went, and why it went wrong stays while what has
+ * failed still ends.
+ */
+function mayStay(line, instance) {
+  // One that no project names any more has gone.
+  if (instance === undefined) return false;
+  if (instance === null || line.querySelector("button:disabled")) return true;
+  const hasFailed = line.querySelector(".failure").textContent !== "";
+  return hasFailed && instance.phase !== "ready";
+}
+
+function serviceLine(project, service) {
+  const failure = el("span.failure", { role: "alert" });
+  const command = visible(commandLine(service.command));
+  return el(
+    "li",
+    { "data-service": service.name },
+    el(
+      "span.name",
+      { title: visible(project.path) },
+      el("span.dim", {}, `${visible(service.type)}/`),
+      el("b", {}, visible(service.id)),
+      el("span.dim", {}, ` ${visible(project.path.split("/").pop())}`),
+    ),
+    el("span.mono.dim", { title: command }, command),
+    startButton(project, service, failure),
+    failure,
+  );
+}
+
 /** The list of those that don't run, for the foot of the instances. */
 export function notRunning() {
   const list = el("ul");
@@ -83,42 +120,20 @@ export function notRunning() {
   );
   const lines = new Map();
   function draw() {
-    const living = [...world.instances.values()];
-    const still = known
-      .flatMap((project) =>
-        project.services.map((service) => ({ project, service, key: `${project.path}\n${service.name}` })),
-      )
-      .filter(
-        ({ project, service }) =>
-          !world.instances.has(service.lockId) && !living.some((view) => isOf(project, service, view)),
-      );
-    const keep = new Set(still.map(({ key }) => key));
-    // Who is just being started stays until it is known how that went.
+    const all = known.flatMap((project) =>
+      project.services.map((service) => ({ project, service, key: `${project.path}\n${service.name}` })),
+    );
+    const running = new Map(all.map(({ project, service, key }) => [key, instanceOf(project, service)]));
     for (const [key, line] of lines)
-      if (!keep.has(key) && !line.querySelector("button:disabled")) {
+      if (!mayStay(line, running.get(key))) {
         line.remove();
         lines.delete(key);
       }
+    const still = all.filter(({ key }) => !running.get(key));
     for (const { project, service, key } of still) {
       if (lines.has(key)) continue;
-      const failure = el("span.failure", { role: "alert" });
-      const command = visible(commandLine(service.command));
-      const line = el(
-        "li",
-        { "data-service": service.name },
-        el(
-          "span.name",
-          { title: visible(project.path) },
-          el("span.dim", {}, `${visible(service.type)}/`),
-          el("b", {}, visible(service.id)),
-          el("span.dim", {}, ` ${visible(project.path.split("/").pop())}`),
-        ),
-        el("span.mono.dim", { title: command }, command),
-        startButton(project, service, failure),
-        failure,
-      );
-      lines.set(key, line);
-      list.append(line);
+      lines.set(key, serviceLine(project, service));
+      list.append(lines.get(key));
     }
     figure.textContent = `${many(still.length, "service")} named in a project`;
     node.hidden = lines.size === 0;

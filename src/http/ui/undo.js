@@ -5,6 +5,7 @@ import { el, put, visible } from "./dom.js";
 const LIFE = 10_000;
 let timer = 0;
 
+/** Says what was done; `undo` takes it back, and is null where nothing can. */
 export function offerUndo(text, undo) {
   const bar = document.getElementById("undo");
   const later = () => {

@@ -4,6 +4,7 @@ import { ask, follow, get } from "./api.js";
 import { tellTwins } from "./dom.js";
 import { inTrouble } from "./phases.js";
 
+/** All that is known now; only this file writes it, but for `chosen`. */
 export const world = {
   instances: new Map(),
   types: [],
@@ -56,6 +57,7 @@ function tellWatchers() {
   });
 }
 
+/** Says that something has changed, to be drawn in a frame to come. */
 export function changed(what) {
   const isFirst = !pending;
   pending ??= new Set();
@@ -140,6 +142,7 @@ function take(name, data) {
 }
 
 let wake = () => {};
+/** Asks for the connection now, and not after the pause. */
 export const tryNow = () => wake();
 
 /** Follows the events for as long as the page lives. */
@@ -204,9 +207,11 @@ export function keepLooking() {
   look();
 }
 
+/** Stops an instance; with `kill` at once. */
 export async function stop(view, kill) {
   return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/stop`, { kill: !!kill });
 }
+/** Restarts an instance on the same port. */
 export async function restart(view) {
   return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/restart`, {});
 }

@@ -1,0 +1,50 @@
+// Tells of changes who doesn't look at the page: in the title and its icon, and to screen readers.
+
+import { fullName } from "./dom.js";
+import { WORDS, inTrouble } from "./phases.js";
+import { sorted, watch, world } from "./world.js";
+
+/** A screen reader is told no more often than this, in ms, however much changes. */
+const PAUSE = 3000;
+const SVG_END = "%3C/svg%3E";
+const DOT = "%3Ccircle cx='25' cy='7' r='6' fill='%23ff8b76'/%3E";
+
+const phases = new Map();
+let toSay = [];
+
+/** Goes on for as long as the page lives. */
+export function announceChanges() {
+  watch((what) => {
+    if (!what.has("instances")) return;
+    drawTitle();
+    noteChanges();
+  });
+  setInterval(say, PAUSE);
+}
+
+/** How many are in trouble, in the title; whether any is, as a dot on the icon. */
+export function drawTitle() {
+  const trouble = sorted().filter(inTrouble).length;
+  document.title = trouble ? `${trouble} in trouble · styxy` : "styxy";
+  const icon = document.getElementById("icon");
+  const plain = icon.href.replace(DOT, "");
+  const wanted = trouble ? plain.replace(SVG_END, DOT + SVG_END) : plain;
+  if (icon.href !== wanted) icon.href = wanted;
+}
+
+function noteChanges() {
+  for (const view of world.instances.values()) {
+    const known = phases.get(view.lockId);
+    if (known && known !== view.phase) toSay.push(`${fullName(view)} is ${WORDS[view.phase]}`);
+    phases.set(view.lockId, view.phase);
+  }
+  for (const lockId of phases.keys()) if (!world.instances.has(lockId)) phases.delete(lockId);
+}
+
+function say() {
+  if (!toSay.length) return;
+  const more = toSay.length - 1;
+  const others = more ? ` ${more} ${more === 1 ? "other" : "others"} changed.` : "";
+  document.getElementById("said").textContent = `${toSay[0]}.${others}`;
+  toSay = [];
+}

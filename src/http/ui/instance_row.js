@@ -1,0 +1,114 @@
+// A row of the list of instances. It is kept as long as it can be seen, and what stays the same isn't written again.
+
+import {
+  age,
+  bytes,
+  commandLine,
+  el,
+  exact,
+  fullName,
+  nameOf,
+  put,
+  shortName,
+  spokenAge,
+  tell,
+  visible,
+} from "./dom.js";
+import { WORDS, glyph, inTrouble } from "./phases.js";
+import { reasonOf, washOf } from "./reason.js";
+import { world } from "./world.js";
+
+/** The row of an instance; `open` opens it. `show` draws it, the other deeds what changes without an event. */
+export function instanceRow(first, open) {
+  let view = first;
+  const cells = makeCells();
+  const node = el(
+    "div.row",
+    { role: "row", "data-lock": first.lockId, onclick: () => open(view) },
+    Object.values(cells),
+  );
+  const mark = el("span.mark");
+  let [drawn, y, index] = [null, null, null];
+  const row = {
+    node,
+    age: () => drawAge(cells, view),
+    use: () => drawUse(cells, world.usage.get(view.lockId)),
+    choose() {
+      node.classList.toggle("chosen", view.lockId === world.chosen);
+    },
+    /** Draws what is known of it now, as the row with the number `at`, so far below the first one's `top`. */
+    show(next, at, top) {
+      view = next;
+      if (top !== y) node.style.setProperty("--y", `${top}px`);
+      if (at !== index) node.setAttribute("aria-rowindex", at + 2);
+      [y, index] = [top, at];
+      // A twin that came or went changes the name too.
+      const state = JSON.stringify([next, shortName(next)]);
+      if (drawn === state) return;
+      drawn = state;
+      put(mark, glyph(view.phase));
+      put(cells.name, mark, nameCell(view));
+      node.className = inTrouble(view) ? `row trouble ${washOf(view)}` : "row";
+      drawTexts(cells, view);
+      row.choose();
+      row.age();
+      row.use();
+    },
+  };
+  return row;
+}
+
+/** The cells, in the order of the heads. */
+const makeCells = () => ({
+  name: el("span.name-cell", { role: "cell" }),
+  command: el("span.wide.mono", { role: "cell" }),
+  project: el("span.wide", { role: "cell" }),
+  port: el("span.num.port", { role: "cell" }),
+  old: el("span.num", { role: "cell" }),
+  cpu: el("span.num.more", { role: "cell" }),
+  memory: el("span.num.more", { role: "cell" }),
+  restarts: el("span.num.more", { role: "cell" }),
+});
+
+/** The name, what else it is, and why it is in trouble. */
+function nameCell(view) {
+  const more = Object.keys(view.ports ?? {}).length - 1;
+  const second = [
+    view.phase !== "ready" && !inTrouble(view) ? WORDS[view.phase] : null,
+    more > 0 ? `+${more}` : null,
+    view.container ? "container" : null,
+  ].filter(Boolean);
+  return [
+    el(
+      "button.row-name",
+      { type: "button", "aria-label": `${fullName(view)}, ${WORDS[view.phase]}` },
+      nameOf(view),
+    ),
+    second.length ? el("span.dim", {}, second.join(" · ")) : null,
+    inTrouble(view) ? el("span.reason", {}, reasonOf(view)) : null,
+  ];
+}
+
+/** What changes with an event alone. */
+function drawTexts({ port, restarts, command, project, old }, view) {
+  port.textContent = view.port;
+  restarts.textContent = view.restarts || "·";
+  command.textContent = visible(commandLine(view.command)) || "–";
+  command.title = command.textContent;
+  project.textContent = visible(view.project ?? "–");
+  old.title = "";
+}
+
+function drawAge({ old, name }, view) {
+  const ms = view.startedAt ? Date.now() - Date.parse(view.startedAt) : null;
+  tell(old, ms === null ? "–" : age(ms));
+  if (ms !== null && !old.title) old.title = exact(view.startedAt);
+  if (ms !== null) old.setAttribute("aria-label", spokenAge(ms));
+  // The reason says for how long.
+  if (inTrouble(view) && name.lastChild?.className === "reason") tell(name.lastChild, reasonOf(view));
+}
+
+function drawUse({ cpu, memory }, used) {
+  tell(cpu, used?.cpu === null || used?.cpu === undefined ? "–" : used.cpu.toFixed(1));
+  tell(memory, bytes(used?.memory));
+}
