@@ -10,7 +10,7 @@ use super::{
 use crate::{
     decision::world::{Life, World},
     os::leftovers,
-    registry::{Lease, LockId, Phase, Registry},
+    registry::{Holder, Lease, LockId, Phase, Registry},
     store::{
         run_dir::{Held, RunDirectory},
         storage::Storage,
@@ -40,8 +40,10 @@ impl Host {
                 registry.leased().filter(|(instance, _)| world.life(instance) == Life::Leftovers);
             let left =
                 left.map(|(instance, lease)| (instance.name.to_string(), lease.lock_id.clone()));
-            // Whose row was lost with the registry, to another one of its name or port.
+            // Whose row was lost with the registry, to another one of its name or port. A reservation's keeps
+            // its row: what died on its way to take it over had not begun.
             let rowless = self.litter(registry).into_iter();
+            let rowless = rowless.filter(|lock_id| registry.by_lock_id(lock_id).is_none());
             let rowless = rowless.filter_map(|lock_id| Some((world.left_by(&lock_id)?, lock_id)));
             let taken: Vec<(String, Held)> = left
                 .chain(rowless)
@@ -103,13 +105,13 @@ impl Host {
         Ok(held)
     }
 
-    /// Run files that no row names and nobody holds.
+    /// Run files that no instance's row names and nobody holds.
     pub(super) fn litter(&self, registry: &Registry) -> Vec<LockId> {
         litter(self.store.run(), registry)
     }
 }
 
-/// Removes run files that no row names and nobody holds; tells whose. Under the state lock.
+/// Removes run files that no instance's row names and nobody holds; tells whose. Under the state lock.
 pub(super) fn remove_litter<S: Storage>(run: &RunDirectory<S>, registry: &Registry) -> Vec<LockId> {
     let litter = litter(run, registry);
     litter.iter().for_each(|lock_id| run.remove(lock_id));
@@ -118,8 +120,10 @@ pub(super) fn remove_litter<S: Storage>(run: &RunDirectory<S>, registry: &Regist
 
 fn litter<S: Storage>(run: &RunDirectory<S>, registry: &Registry) -> Vec<LockId> {
     let named = |lock_id: &LockId| {
-        let holds =
-            |other: &Lease| other.lock_id == *lock_id || other.next.as_ref() == Some(lock_id);
+        // A reservation has no files: those of its lockId are of a run that died on its way to take it over.
+        let is_own =
+            |lease: &Lease| lease.lock_id == *lock_id && lease.holder == Holder::Supervisor;
+        let holds = |lease: &Lease| is_own(lease) || lease.next.as_ref() == Some(lock_id);
         registry.leased().any(|(_, lease)| holds(lease))
     };
     let mut litter = run.lock_ids().unwrap_or_default();

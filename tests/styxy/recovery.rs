@@ -133,14 +133,25 @@ fn a_reservation_outlives_a_run_that_died_on_its_way_to_take_it_over() {
     let sandbox = Sandbox::new();
     let port = sandbox.run("allocate -t web -i a").code(0).port();
     let row = sandbox.instance("web", "a").unwrap();
-    // It had made its files, and had not changed the registry yet.
     let lock_id = row["lockId"].as_str().unwrap();
-    for suffix in ["lock", "sock"] {
-        fs::write(sandbox.state().join(format!("run/{lock_id}.{suffix}")), "").unwrap();
-    }
+    let run = sandbox.state().join("run");
+    let files = || fs::read_dir(&run).unwrap().count();
+    // It had made its files, and had not changed the registry yet.
+    let die = || {
+        for suffix in ["lock", "sock"] {
+            fs::write(run.join(format!("{lock_id}.{suffix}")), "").unwrap();
+        }
+    };
 
+    die();
+    let removed = format!("removed the run files of {lock_id}\n");
+    sandbox.run("cleanup").code(0).printed(&removed);
+    assert_eq!(files(), 0);
+    assert_eq!(sandbox.instance("web", "a").unwrap()["lockId"], lock_id);
+
+    die();
     assert_eq!(sandbox.run("run -t web -i a -- echo {port}").code(0).port(), port);
-    assert_eq!(fs::read_dir(sandbox.state().join("run")).unwrap().count(), 0);
+    assert_eq!(files(), 0);
 }
 
 #[test]
