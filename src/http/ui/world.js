@@ -24,9 +24,9 @@ tellTwins((view) => (named.get(`${view.type}/${view.id}`) ?? 0) > 1);
 /** What a person does is drawn in the next frame. */
 const PROMPT = new Set(["find", "chosen", "live"]);
 /** Of the time, a part in so many goes into drawing what happens: who scrolls or types finds the page free. */
-const PART = 4;
+const PART = 3;
 /** So much drawing in ms, after a calm, before it is held back; and so long it is at most. */
-const [CREDIT_MAX, WAIT_MAX] = [150, 300];
+const [CREDIT_MAX, WAIT_MAX] = [200, 150];
 let pending = null;
 let waits = 0;
 let [credit, creditAt] = [CREDIT_MAX, 0];
