@@ -100,6 +100,7 @@ impl<'a, S: Storage> StateFile<'a, S> {
     /// What a file says; `None` where that is known.
     fn slurp(&self, name: &str, known: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
         let file = self.directory.open(name, Access::Read)?;
+        // Nothing is known before the first reading, and an empty file is broken.
         let text = match known {
             [] => file.read(SIZE_MAX).map(Some),
             _ => file.read_unless(known, SIZE_MAX),

@@ -9,7 +9,7 @@ use std::{io::Write, ops::Range, sync::Arc};
 /// `{"version":1,"check":"xxxxxxxx",` and a line feed.
 const HEAD_LENGTH: usize = 33;
 /// More changes than these, and a text is written anew: each moves all that stands behind it.
-const PATCHES_MAX: usize = 8;
+const PATCHES_MAX: usize = 4;
 /// What stands before the rows of the instances, when there are any …
 const BEFORE_ROWS: &str = ",\n\"instances\":[\n";
 /// … between two of them …
@@ -367,13 +367,15 @@ mod tests {
             }
             let Text { bytes, rows } = render(&after, &before);
             prop_assert_eq!(&bytes, &fresh(&after));
-            let written = rewrite(&after, parse(fresh(&first), &Saved::default()).unwrap());
-            prop_assert_eq!((&written.bytes, &written.rows), (&bytes, &rows));
             let again = parse(bytes.clone(), &before).unwrap();
             prop_assert_eq!(again.text(), &bytes);
             prop_assert_eq!(&again.text.rows, &rows);
-            prop_assert_eq!(&again.text.rows, &parse(bytes, &Saved::default()).unwrap().text.rows);
-            prop_assert_eq!(again.registry, after);
+            let unhelped = parse(bytes.clone(), &Saved::default()).unwrap();
+            prop_assert_eq!(&unhelped.text.rows, &rows);
+            prop_assert_eq!(&again.registry, &after);
+            // The rows that stay are those of `before` itself.
+            let written = rewrite(&after, before);
+            prop_assert_eq!((written.bytes, written.rows), (bytes, rows));
         }
 
         #[test]
