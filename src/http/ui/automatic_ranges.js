@@ -1,23 +1,14 @@
 // Gives ranges back that were made by themselves, when nobody has a lease in them.
 
 import { ask, named } from "./api.js";
-import { el, many, put, visible } from "./dom.js";
+import { el, hidingButton, many, put, visible } from "./dom.js";
 import { offerUndo } from "./undo.js";
 import { world } from "./world.js";
 
 /** Fills the box `question` with the automatic ranges there are, each with a button. */
 export function undoAutomatic(question) {
   const auto = world.types.filter((type) => type.origin === "auto");
-  const keep = el(
-    "button",
-    {
-      type: "button",
-      onclick: () => {
-        question.hidden = true;
-      },
-    },
-    "Keep them",
-  );
+  const keep = hidingButton(question, "Keep them");
   put(
     question,
     el("h3", {}, auto.length ? "Give automatic ranges back?" : "There is no automatic range."),

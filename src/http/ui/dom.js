@@ -40,6 +40,14 @@ export function put(node, ...children) {
   return node;
 }
 
+/** A button that does nothing but take the box away that it stands in: a question's safe answer. */
+export function hidingButton(box, text) {
+  const hide = () => {
+    box.hidden = true;
+  };
+  return el("button", { type: "button", onclick: hide }, text);
+}
+
 /** Replaces an element's text. One that stays the same costs nothing. */
 export function tell(node, text) {
   if (node.textContent !== String(text)) node.textContent = text;

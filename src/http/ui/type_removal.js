@@ -1,7 +1,7 @@
 // Asks before a type and its range are given back; who has instances on it types its name.
 
 import { ask, named } from "./api.js";
-import { el, put, visible } from "./dom.js";
+import { el, hidingButton, put, visible } from "./dom.js";
 import { offerUndo } from "./undo.js";
 import { world } from "./world.js";
 
@@ -11,16 +11,7 @@ const NAMED_MAX = 5;
 /** Fills the editor's box `review` with the question; `target` tells which file it is about. */
 export function askToRemove(type, review, target) {
   const users = [...world.instances.values()].filter((view) => view.type === type.name);
-  const keep = el(
-    "button",
-    {
-      type: "button",
-      onclick: () => {
-        review.hidden = true;
-      },
-    },
-    "Keep it",
-  );
+  const keep = hidingButton(review, "Keep it");
   const typed = users.length
     ? el("input", { "aria-label": `Type ${type.name} to go on`, autocomplete: "off" })
     : null;
