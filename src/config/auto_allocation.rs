@@ -7,8 +7,11 @@ use super::{
     value::{ValueError, spelled},
 };
 use crate::ports::Port;
-use globset::{Glob, GlobBuilder};
+use glob::Pattern;
 use std::{collections::BTreeMap, fmt, num::NonZeroU16, str::FromStr, time::Duration};
+
+/// So many patterns one text with alternatives stands for at most.
+const CHOICES_MAX: usize = 256;
 
 /// `[auto_allocation]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,14 +146,11 @@ impl AutoRule {
     /// How specific the rule is, if it matches: without wildcards most of all, then by the characters
     /// before the first one, then by its length.
     fn specificity(&self, names: &[&str]) -> Option<(bool, usize, usize)> {
-        let matcher = glob(&self.pattern).ok()?.compile_matcher();
-        let prefix = self.pattern.find(['*', '?', '[', '{', '\\']);
+        let patterns = patterns(&self.pattern).ok()?;
+        let prefix = self.pattern.find(['*', '?', '[', '{']);
         let length = self.pattern.len();
-        names.iter().any(|name| matcher.is_match(name)).then_some((
-            prefix.is_none(),
-            prefix.unwrap_or(length),
-            length,
-        ))
+        let is_match = |name: &&str| patterns.iter().any(|pattern| pattern.matches(name));
+        names.iter().any(is_match).then_some((prefix.is_none(), prefix.unwrap_or(length), length))
     }
 }
 
@@ -168,11 +168,32 @@ pub(super) fn most_specific<'a>(
         .map(|(_, rule)| rule)
 }
 
-/// The pattern, if it is one.
-pub(super) fn glob(pattern: &str) -> Result<Glob, ValueError> {
-    GlobBuilder::new(pattern).build().map_err(|error| {
-        ValueError::new(format!("`{}` is not a pattern: {}", pattern.escape_debug(), error.kind()))
-    })
+/// The patterns that a rule's text stands for, if it is one: `{web,api}-*` is two.
+pub(super) fn patterns(text: &str) -> Result<Vec<Pattern>, ValueError> {
+    let wrong =
+        |why: &str| ValueError::new(format!("`{}` is not a pattern: {why}", text.escape_debug()));
+    let (mut whole, mut rest) = (vec![String::new()], text);
+    while let Some((literal, behind)) = rest.split_once('{') {
+        let (choices, behind) = behind.split_once('}').ok_or_else(|| wrong("its { has no }"))?;
+        if whole.len() * choices.split(',').count() > CHOICES_MAX {
+            return Err(wrong("it stands for too many"));
+        }
+        let longer = |begin: &String| {
+            let choices = choices.split(',');
+            choices.map(|choice| [begin, literal, choice].concat()).collect::<Vec<_>>()
+        };
+        whole = whole.iter().flat_map(longer).collect();
+        rest = behind;
+    }
+    let pattern = |begin: &String| {
+        let mut pattern = [begin, rest].concat();
+        // Two stars mean folders elsewhere; names have none.
+        while pattern.contains("**") {
+            pattern = pattern.replace("**", "*");
+        }
+        Pattern::new(&pattern).map_err(|_| wrong("its [ has no ]"))
+    };
+    whole.iter().map(pattern).collect()
 }
 
 /// One of `[placement_strategies]`: bounds by group.
@@ -214,10 +235,18 @@ mod tests {
 
     #[test]
     fn the_most_specific_rule_wins() {
-        let rules: Vec<AutoRule> =
-            ["*", "monitoring-*", "monitoring-g*", "grafana", "db-[0-9]", "{web,api}-*", "w*"]
-                .map(AutoRule::new)
-                .into();
+        let rules: Vec<AutoRule> = [
+            "*",
+            "monitoring-*",
+            "monitoring-g*",
+            "grafana",
+            "db-[0-9]",
+            "{web,api}-*",
+            "w*",
+            "a**{b,c}-{log,x[1-3]}",
+        ]
+        .map(AutoRule::new)
+        .into();
         for (service_type, category_name, expected) in [
             ("jaeger", None, Some("*")),
             ("jaeger", Some("monitoring-jaeger"), Some("monitoring-*")),
@@ -229,11 +258,27 @@ mod tests {
             ("web-1", None, Some("w*")),
             ("api-1", None, Some("{web,api}-*")),
             ("Monitoring-x", None, Some("*")),
+            ("a-b-log", None, Some("a**{b,c}-{log,x[1-3]}")),
+            ("a-c-x2", None, Some("a**{b,c}-{log,x[1-3]}")),
+            ("a-c-x4", None, Some("*")),
         ] {
             let rule = most_specific(&rules, &name(service_type), category_name);
             assert_eq!(rule.map(|rule| rule.pattern.as_str()), expected, "{service_type}");
         }
         assert_eq!(most_specific(&rules[1..], &name("jaeger"), None), None);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_told_why() {
+        for (text, why) in [
+            ("a[", "its [ has no ]"),
+            ("a[]", "its [ has no ]"),
+            ("a{b", "its { has no }"),
+            (&"{a,b}".repeat(9), "it stands for too many"),
+        ] {
+            let error = patterns(text).unwrap_err().to_string();
+            assert_eq!(error, format!("`{text}` is not a pattern: {why}"));
+        }
     }
 
     #[test]

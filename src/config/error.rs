@@ -279,8 +279,7 @@ mod tests {
             ),
             (
                 "[auto_allocation_rules.'a[']",
-                "styxy.toml:1: auto_allocation_rules.\"a[\": `a[` is not a pattern: \
-                 unclosed character class; missing ']'",
+                "styxy.toml:1: auto_allocation_rules.\"a[\": `a[` is not a pattern: its [ has no ]",
                 Some(MANUAL),
             ),
         ]);

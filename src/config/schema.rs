@@ -3,7 +3,7 @@
 //! Pure. Reading, showing, suggesting and resolving keys all walk this table; none of them knows a key.
 
 use super::{
-    auto_allocation::{AutoRule, glob},
+    auto_allocation::{AutoRule, patterns},
     name::{TypeName, check_name},
     nearest::squashed,
     project::Service,
@@ -168,7 +168,7 @@ const AUTO_ALLOCATION: &[Key] = &[
 const RULES: Named = Named {
     enter: |config, at| {
         let pattern = last(at);
-        glob(pattern)?;
+        patterns(pattern)?;
         config.rules.entry(pattern.to_owned()).or_insert_with(|| AutoRule::new(pattern));
         Ok(())
     },
