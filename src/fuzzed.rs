@@ -155,6 +155,6 @@ fn instance(name: &str, root: Option<&str>, port: u16) -> Instance {
         id: id.parse().expect("a name of this file"),
         scope: Scope::from(root.map(Into::into)),
     };
-    let ports = vec![NamedPort { name: String::new(), port: Port::known(port) }];
+    let ports = [NamedPort { name: String::new(), port: Port::known(port) }].into();
     Instance { name, ports, last_seq: 0, overlay: Overlay::Unknown, lease: None }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::TypeName,
     ports::{Port, PortSet, Range},
-    registry::{Holder as LeaseHolder, Instance, InstanceName, NamedPort, Registry},
+    registry::{Holder as LeaseHolder, Instance, InstanceName, NamedPort, Ports, Registry},
 };
 
 /// What is wished for.
@@ -39,10 +39,10 @@ pub struct Choice<'a> {
 }
 
 /// All the ports that were wished for, or why not.
-pub fn choose(choice: Choice<'_>, world: &dyn World) -> Result<Vec<NamedPort>, Refusal> {
+pub fn choose(choice: Choice<'_>, world: &dyn World) -> Result<Ports, Refusal> {
     let wanted = choice.wish.names.len().max(1);
     let mut known = choice.known();
-    let mut found: Vec<NamedPort> = Vec::with_capacity(wanted);
+    let mut found = Ports::with_capacity(wanted);
     for index in 0..wanted {
         let name = choice.wish.names.get(index).cloned().unwrap_or_default();
         let port = choice.one(index, &name, &mut known, world)?;
@@ -275,10 +275,10 @@ mod tests {
         let world = Told { taken: [10, 11, 12, 13].into(), ..Told::default() };
         assert!(ask(&Registry::default(), &wish, &[], &world).is_err());
         let mut last = remembered("dev/me", 13, 1);
-        last.ports = vec![
+        last.ports = Ports::from_iter([
             NamedPort { name: "grpc".into(), port: Port::known(14) },
             NamedPort { name: "http".into(), port: Port::known(13) },
-        ];
+        ]);
         assert_eq!(ask(&registry([last]), &wish, &[], &free).unwrap(), [13, 14]);
     }
 

@@ -121,7 +121,7 @@ pub(crate) mod tests {
 
     /// An instance that has ended.
     pub(crate) fn remembered(text: &str, port: u16, last_seq: u64) -> Instance {
-        let ports = vec![NamedPort { name: String::new(), port: Port::known(port) }];
+        let ports = [NamedPort { name: String::new(), port: Port::known(port) }].into();
         Instance { name: name(text), ports, last_seq, overlay: Overlay::Unknown, lease: None }
     }
 

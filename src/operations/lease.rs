@@ -19,7 +19,7 @@ use crate::{
     os::{claim::Claim, clock, process},
     ports::Port,
     registry::{
-        Action, Holder, Instance, InstanceName, Lease, LockId, NamedPort, Overlay, Registry,
+        Action, Holder, Instance, InstanceName, Lease, LockId, NamedPort, Overlay, Ports, Registry,
         Remark, Remarks, Reservation,
     },
     store::{
@@ -37,7 +37,7 @@ pub struct Leased {
     /// What it is called.
     pub name: InstanceName,
     /// Its ports, the first one is `PORT`.
-    pub ports: Vec<NamedPort>,
+    pub ports: Ports,
     /// Its run files.
     pub held: Held,
     /// Where it is talked to.
@@ -418,7 +418,7 @@ impl Host {
     pub(super) fn reserve(
         &self,
         name: InstanceName,
-        ports: Vec<NamedPort>,
+        ports: Ports,
         reservation: Reservation,
         registry: &mut Registry,
     ) {

@@ -20,7 +20,7 @@ use crate::{
     },
     os::{listeners, port_probe, user},
     ports::{Port, Range},
-    registry::{InstanceName, LockId, NamedPort, Registry, Remarks},
+    registry::{InstanceName, LockId, Ports, Registry, Remarks},
 };
 
 impl Host {
@@ -33,7 +33,7 @@ impl Host {
         registry: &mut Registry,
         remarks: &mut Remarks,
         world: &HostWorld<'_>,
-    ) -> Result<(Vec<NamedPort>, Option<MadeRange>), Error> {
+    ) -> Result<(Ports, Option<MadeRange>), Error> {
         if let Some(exact) = wish.exact {
             self.free_of_the_dead(exact, registry, remarks, world);
         }

@@ -336,7 +336,7 @@ mod tests {
                 id: id.parse().unwrap(),
                 scope: Scope::Machine,
             },
-            ports: vec![NamedPort { name: String::new(), port: Port::known(port) }],
+            ports: [NamedPort { name: String::new(), port: Port::known(port) }].into(),
             last_seq: 0,
             overlay: Overlay::Unknown,
             lease: Some(Lease {

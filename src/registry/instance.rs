@@ -6,6 +6,7 @@ use super::lease::Lease;
 use crate::config::{InstanceId, TypeName};
 use crate::ports::Port;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::{fmt, sync::Arc};
 
 /// What an instance is called: type, id, and the project that it belongs to, if any.
@@ -68,7 +69,7 @@ pub struct Instance {
     /// What it is called.
     pub name: InstanceName,
     /// Its ports; the first one is `PORT`. Never empty.
-    pub ports: Vec<NamedPort>,
+    pub ports: Ports,
     /// The number of the change that last gave it a lease or took it: the longest forgotten go first.
     pub last_seq: u64,
     /// Whether its program starts over a reservation.
@@ -78,8 +79,7 @@ pub struct Instance {
 }
 
 /// An instance as it is saved: a list, since names of fields would be most of the file.
-type InstanceRow =
-    (TypeName, InstanceId, Option<Arc<str>>, Vec<NamedPort>, u64, Overlay, Option<Lease>);
+type InstanceRow = (TypeName, InstanceId, Option<Arc<str>>, Ports, u64, Overlay, Option<Lease>);
 
 impl From<InstanceRow> for Instance {
     fn from((service_type, id, root, ports, last_seq, overlay, lease): InstanceRow) -> Self {
@@ -106,6 +106,9 @@ impl Instance {
         self.ports.iter().any(|named| named.port == port)
     }
 }
+
+/// The ports of an instance. Nearly all have one: it needs no memory of its own.
+pub type Ports = SmallVec<[NamedPort; 1]>;
 
 /// A port and what `--ports` called it; without `--ports` its name is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

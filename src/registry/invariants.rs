@@ -1,10 +1,11 @@
 //! What always holds of a registry: checked after it was read (else the file is broken) and before it is
 //! written (else styxy is).
 //!
-//! Pure. One pass over the rows; it runs twice in every transaction.
+//! Pure. One pass over the rows; it runs twice in every transaction, the second time only over names that are new.
 
 use super::{InstanceName, Registry};
 use crate::ports::{Port, PortSet, Range};
+use std::sync::Arc;
 
 /// A rule that a registry breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,13 +31,26 @@ pub enum BrokenRule {
 
 /// Finds the first rule that is broken, if any is.
 pub fn check(registry: &Registry) -> Result<(), BrokenRule> {
+    check_after(&Registry::default(), registry)
+}
+
+/// The same of a registry that was made from one that keeps the rules: the order of two rows that both have
+/// is known.
+pub fn check_after(before: &Registry, registry: &Registry) -> Result<(), BrokenRule> {
     let mut leased = PortSet::default();
-    let mut last: Option<&InstanceName> = None;
+    let mut known = &before.instances[..];
+    let mut last: Option<(&InstanceName, bool)> = None;
     for instance in &registry.instances {
-        if last.is_some_and(|last| last.cmp(&instance.name).is_ge()) {
+        // One row may be missing or another one, as after most changes; after others all are compared.
+        let place = known.iter().take(2).position(|row| Arc::ptr_eq(row, instance));
+        known = &known[place.map_or(0, |place| place + 1)..];
+        let has_order = |(last, was_known): (&InstanceName, bool)| {
+            was_known && place.is_some() || *last < instance.name
+        };
+        if !last.is_none_or(has_order) {
             return Err(BrokenRule::Order(instance.name.clone()));
         }
-        last = Some(&instance.name);
+        last = Some((&instance.name, place.is_some()));
         if instance.ports.is_empty() {
             return Err(BrokenRule::NoPort(instance.name.clone()));
         }
@@ -60,7 +74,7 @@ pub fn check(registry: &Registry) -> Result<(), BrokenRule> {
 mod tests {
     use super::*;
     use crate::registry::{AutoRange, Holder, Instance, Lease, NamedPort, Overlay, Scope};
-    use std::sync::Arc;
+    use proptest::prelude::*;
 
     fn instance(id: &str, ports: &[u16], leased: bool) -> Arc<Instance> {
         let name = InstanceName {
@@ -121,5 +135,32 @@ mod tests {
     fn a_remembered_port_may_be_leased_by_another() {
         let rows = vec![instance("a", &[1], false), instance("b", &[1], true)];
         assert_eq!(check(&registry(rows, &[])), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_in_order_before_makes_no_difference(
+            before in prop::collection::btree_set(0u16..30, 0..20),
+            // Rows as they were, and others of such a name, mostly in order.
+            after in prop::collection::vec((0u16..30, prop::bool::weighted(0.8)), 0..20),
+            is_sorted in prop::bool::weighted(0.8),
+        ) {
+            let row = |number: u16| instance(&format!("i{number:02}"), &[100 + number], false);
+            let before = registry(before.into_iter().map(row).collect(), &[]);
+            let known = |name: &InstanceName| before.instances.iter().find(|row| row.name == *name);
+            let mut after: Vec<_> = after
+                .into_iter()
+                .map(|(number, is_old)| {
+                    let fresh = row(number);
+                    known(&fresh.name).filter(|_| is_old).cloned().unwrap_or(fresh)
+                })
+                .collect();
+            if is_sorted {
+                after.sort_by(|one, other| one.name.cmp(&other.name));
+                after.dedup_by(|one, other| one.name == other.name);
+            }
+            let after = registry(after, &[]);
+            prop_assert_eq!(check_after(&before, &after), check(&after));
+        }
     }
 }

@@ -13,8 +13,8 @@ mod reference;
 mod used;
 
 pub use change::{Action, Change, Durability, Ending, Remark, Remarks, Setting, compare};
-pub use instance::{Instance, InstanceName, NamedPort, Overlay, Phase, Scope};
-pub use invariants::{BrokenRule, check};
+pub use instance::{Instance, InstanceName, NamedPort, Overlay, Phase, Ports, Scope};
+pub use invariants::{BrokenRule, check, check_after};
 pub use lease::{Holder, Lease, LockId, LockIdError, Namespaces, ProcessIdentity, Reservation};
 pub use migrate::{VERSION, VersionError, version_of};
 pub use reference::{Reference, ReferenceError};

@@ -155,7 +155,7 @@ mod tests {
                     id: id.parse().unwrap(),
                     scope: root.map(Into::into).into(),
                 },
-                ports: vec![NamedPort { name: String::new(), port: Port::known(port) }],
+                ports: [NamedPort { name: String::new(), port: Port::known(port) }].into(),
                 last_seq: 0,
                 overlay: Overlay::Unknown,
                 lease: Some(Lease {

@@ -176,7 +176,7 @@ pub(crate) mod tests {
         Details {
             row: Instance {
                 name,
-                ports: vec![NamedPort { name: String::new(), port: Port::known(11400) }],
+                ports: [NamedPort { name: String::new(), port: Port::known(11400) }].into(),
                 last_seq: 1,
                 overlay: Overlay::Unknown,
                 lease: Some(crate::registry::Lease {

@@ -6,46 +6,83 @@
 use crate::{
     config::TypeName,
     registry::{
-        Holder, Instance, InstanceName, Lease, NamedPort, Namespaces, Overlay, ProcessIdentity,
-        Reservation, Scope,
+        Holder, Instance, InstanceName, Lease, NamedPort, Namespaces, Overlay, Ports,
+        ProcessIdentity, Reservation, Scope,
     },
 };
 use std::sync::Arc;
 
 /// Reads one row after another.
 #[derive(Default)]
-pub(super) struct RowReader {
-    /// What the last row had in common with its neighbours: a type and a project have many instances.
-    last: Option<(TypeName, Scope)>,
+pub(super) struct RowReader<'a> {
+    service_type: Last<'a, TypeName>,
+    scope: Last<'a, Scope>,
+    namespaces: Last<'a, Namespaces>,
 }
 
-impl RowReader {
+impl<'a> RowReader<'a> {
     /// The instance that a text begins with, if it is spelled as serde_json does, and what follows it. It is
     /// made where it stays: ten thousand that are moved about take their time.
-    pub(super) fn read<'a>(&mut self, text: &'a str) -> Option<(Arc<Instance>, &'a str)> {
+    pub(super) fn read(&mut self, text: &'a str) -> Option<(Arc<Instance>, &'a str)> {
         let mut rest = Rest(text);
         rest.skip("[")?;
-        let (service_type, id) = (rest.text()?, rest.next(Rest::text)?);
-        let root = rest.next(|rest| rest.or_null(Rest::text))?;
-        let (service_type, scope) = match &self.last {
-            Some((last, scope)) if last.as_str() == service_type && scope.root() == root => {
-                (last.clone(), scope.clone())
-            }
-            Some(_) | None => {
-                let found = (service_type.parse().ok()?, root.map(Into::into).into());
-                self.last.insert(found).clone()
-            }
-        };
-        let id = id.parse().ok()?;
-        let ports = rest.next(|rest| rest.list(Rest::named_port))?;
+        let service_type = self.service_type.or(&mut rest, |rest| rest.text()?.parse().ok())?;
+        let id = rest.next(|rest| rest.text()?.parse().ok())?;
+        let root = |rest: &mut Rest<'a>| rest.or_null(Rest::text);
+        let scope = |rest: &mut Rest<'a>| Some(root(rest)?.map(Into::into).into());
+        let scope = rest.next(|rest| self.scope.or(rest, scope))?;
+        let ports = rest.next(Rest::ports)?;
         let last_seq = rest.next(Rest::number)?;
         let overlay = Overlay::from(rest.next(Rest::number::<u8>)?);
-        let lease = rest.next(|rest| rest.or_null(Rest::lease))?;
+        let lease = rest.next(|rest| rest.or_null(|rest| rest.lease(&mut self.namespaces)))?;
         rest.skip("]")?;
         let name = InstanceName { service_type, id, scope };
         Some((Arc::new(Instance { name, ports, last_seq, overlay, lease }), rest.0))
     }
 }
+
+/// What the row before said in this place, and what that means: a type and a project have many instances, so
+/// mostly the next row says the same.
+struct Last<'a, T>(Option<(&'a str, T)>);
+
+impl<T> Default for Last<'_, T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'a, T: Clone> Last<'a, T> {
+    /// The same again, or what is read now. A value ends with a letter that it has nowhere else, so none is
+    /// the beginning of another one.
+    fn or(
+        &mut self,
+        rest: &mut Rest<'a>,
+        value: impl FnOnce(&mut Rest<'a>) -> Option<T>,
+    ) -> Option<T> {
+        if let Some((text, value)) = &self.0
+            && rest.skip(text).is_some()
+        {
+            return Some(value.clone());
+        }
+        let before = rest.0;
+        let value = value(rest)?;
+        let text = &before[..before.len() - rest.0.len()];
+        self.0.insert((text, value)).1.clone().into()
+    }
+}
+
+/// Which bytes a string may have that is spelled without escapes: a table, since it is asked for every byte.
+const PLAIN: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut control = 0;
+    while control < b' ' {
+        table[control as usize] = false;
+        control += 1;
+    }
+    table[b'"' as usize] = false;
+    table[b'\\' as usize] = false;
+    table
+};
 
 /// What is still to be read.
 struct Rest<'a>(&'a str);
@@ -58,14 +95,24 @@ impl<'a> Rest<'a> {
         Some(NamedPort { name: name.to_owned(), port: port.try_into().ok()? })
     }
 
-    fn lease(&mut self) -> Option<Lease> {
+    /// Most instances have one.
+    fn ports(&mut self) -> Option<Ports> {
+        self.skip("[")?;
+        let mut ports = Ports::from_iter([self.named_port()?]);
+        while self.skip("]").is_none() {
+            ports.push(self.next(Rest::named_port)?);
+        }
+        Some(ports)
+    }
+
+    fn lease(&mut self, last: &mut Last<'a, Namespaces>) -> Option<Lease> {
         self.skip("[")?;
         let lease = Lease {
             lock_id: self.text()?.parse().ok()?,
             holder: self
                 .next(|rest| rest.or_null(Rest::reservation))?
                 .map_or(Holder::Supervisor, Holder::Reserved),
-            namespaces: self.next(Rest::namespaces)?,
+            namespaces: self.next(|rest| last.or(rest, Rest::namespaces))?,
             command: self.next(Rest::number)?,
             claims: self.next(|rest| rest.list(|rest| rest.text().map(str::to_owned)))?,
             next: self.next(|rest| rest.or_null(|rest| rest.text()?.parse().ok()))?,
@@ -106,7 +153,7 @@ impl<'a> Rest<'a> {
     }
 
     /// What follows a comma.
-    fn next<T>(&mut self, value: impl Fn(&mut Self) -> Option<T>) -> Option<T> {
+    fn next<T>(&mut self, value: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         self.skip(",")?;
         value(self)
     }
@@ -114,7 +161,7 @@ impl<'a> Rest<'a> {
     /// A string without escapes.
     fn text(&mut self) -> Option<&'a str> {
         self.skip("\"")?;
-        let end = self.0.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+        let end = self.0.bytes().position(|byte| !PLAIN[usize::from(byte)])?;
         let text;
         (text, self.0) = self.0.split_at(end);
         self.skip("\"")?;
@@ -136,7 +183,7 @@ impl<'a> Rest<'a> {
         N::try_from(value).ok().filter(|_| is_spelled_so)
     }
 
-    fn or_null<T>(&mut self, value: impl Fn(&mut Self) -> Option<T>) -> Option<Option<T>> {
+    fn or_null<T>(&mut self, value: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         match self.skip("null") {
             Some(()) => Some(None),
             None => value(self).map(Some),
@@ -250,22 +297,28 @@ pub(super) mod tests {
     proptest! {
         #[test]
         fn what_is_read_is_what_serde_json_reads(rows in prop::collection::vec(instance(), 1..8)) {
+            // Each stands beside one that says the same, and beside one that says something else.
+            let texts: Vec<_> = rows.iter().map(|row| (row, spelled(row) + ",\n")).collect();
             let mut reader = RowReader::default();
-            for row in &rows {
-                let text = spelled(row) + ",\n";
-                prop_assert!(reader.read(&text).is_none_or(|(read, rest)| *read == *row && rest == ",\n"));
+            for (row, text) in texts.iter().chain(&texts).flat_map(|row| [row, row]) {
+                prop_assert!(reader.read(text).is_none_or(|(read, rest)| *read == **row && rest == ",\n"));
             }
         }
 
         #[test]
         fn no_damage_is_read_as_something_else(row in instance(), at: usize, letter: char) {
-            let mut text: Vec<char> = spelled(&row).chars().collect();
+            let whole = spelled(&row);
+            let mut text: Vec<char> = whole.chars().collect();
             let at = at % text.len();
             text[at] = letter;
             let text: String = text.into_iter().collect();
-            if let Some((read, rest)) = RowReader::default().read(&text) {
-                let text = text.strip_suffix(rest).unwrap();
-                prop_assert_eq!(serde_json::from_str::<Instance>(text).unwrap(), Instance::clone(&read));
+            let mut after_the_whole = RowReader::default();
+            after_the_whole.read(&whole);
+            for mut reader in [RowReader::default(), after_the_whole] {
+                if let Some((read, rest)) = reader.read(&text) {
+                    let text = text.strip_suffix(rest).unwrap();
+                    prop_assert_eq!(serde_json::from_str::<Instance>(text).unwrap(), Instance::clone(&read));
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     os::clock,
-    registry::{Change, Durability, Holder, Registry, Remarks, check, compare},
+    registry::{Change, Durability, Holder, Registry, Remarks, check_after, compare},
 };
 use std::{error::Error as _, sync::Arc};
 
@@ -76,7 +76,9 @@ impl<S: Storage> Store<S> {
         // Only lines have numbers. A change without one that took a number would make true what a
         // killed transaction had written down under it.
         draft.seq = before.seq + u64::try_from(changes.len()).unwrap_or(u64::MAX);
-        check(&draft).map_err(StoreError::from)?;
+        // What no file says has not been checked when it was read.
+        let checked = if must_write { &Registry::default() } else { before };
+        check_after(checked, &draft).map_err(StoreError::from)?;
         self.append(author, timing(), before.seq + 1, &changes, &remarks)?;
         let same_ranges = draft.ranges == before.ranges;
         let file = self.state_file();
@@ -257,7 +259,7 @@ mod tests {
             id: id.parse().unwrap(),
             scope: Scope::Machine,
         };
-        let ports = vec![NamedPort { name: String::new(), port: Port::known(port) }];
+        let ports = [NamedPort { name: String::new(), port: Port::known(port) }].into();
         Instance { name, ports, last_seq: 0, overlay: Overlay::Unknown, lease: None }
     }
 
