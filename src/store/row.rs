@@ -52,8 +52,8 @@ impl<T> Default for Last<'_, T> {
 }
 
 impl<'a, T: Clone> Last<'a, T> {
-    /// The same again, or what is read now. A value ends with a letter that it has nowhere else, so none is
-    /// the beginning of another one.
+    /// The same again, or what is read now. No value's text is the beginning of another one's: each ends with
+    /// the quote or the bracket that closes it, or is `null`.
     fn or(
         &mut self,
         rest: &mut Rest<'a>,
