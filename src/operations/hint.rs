@@ -39,7 +39,7 @@ impl Error {
             ),
             Self::EngineSilent { engine, .. } => Some(when_it_answers(engine)),
             Self::Stuck { .. } | Self::Leftover { .. } | Self::ContainersLeft { .. } => {
-                Some("its port stays leased until they are gone".to_owned())
+                Some("its port stays leased until nothing of it is left".to_owned())
             }
             Self::Supervised { view } => Some(format!("styxy stop {}", view.full_name())),
             Self::InUse { view } => Some(format!("styxy release --force {}", view.lock_id)),

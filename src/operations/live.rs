@@ -416,7 +416,7 @@ fn said(progress: &Progress, insight: &Insight, pid: Option<i32>, shown: &Shown)
             shown.name
         ))),
         Progress::Stuck { pids } => {
-            let text = "survived KILL; its port stays leased until they are gone";
+            let text = "survived KILL; its port stays leased until nothing of it is left";
             Some(Said::Notice(format!("{}: {} {text}", shown.name, survivors(pids))))
         }
     }
