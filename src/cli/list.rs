@@ -28,7 +28,8 @@ const MEMORY_UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
 ///
 /// Those that run and those that are reserved, with their ports. Ages count from the first start. CPU
 /// is how much of one processor the whole tree used since its start, with --watch since the look
-/// before; MEMORY is what its processes have resident, added up: shared pages count for each.
+/// before; MEMORY is what its processes have resident, added up: shared pages count for each. USER is
+/// there when one of them is somebody else's, which only that user or root stops.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Show it again with each change, until Ctrl-C; at a terminal every two seconds too
@@ -128,33 +129,26 @@ enum Links {
     LeftOut,
 }
 
-/// The table, as of that moment.
+/// What a column has of an instance.
+type Cell = fn(&View) -> String;
+
+/// The table, as of that moment. Whose an instance is, and which container, is told where it says something.
 fn shown(instances: &[View], now: Timestamp, links: Links) -> String {
-    let head = ["NAME", "PORT", "PHASE", "AGE", "CPU", "MEMORY", "RESTARTS", "PID"];
-    let rows = instances.iter().map(|view| row(view, now));
-    let [a, b, c, d, e, f, g, h] = head;
+    let shared = instances.iter().any(View::is_of_another_user);
     let contained = instances.iter().any(|view| view.container.is_some());
-    match (links, contained) {
-        (Links::LeftOut, false) => output::table(head, rows),
-        (Links::Shown, false) => {
-            let rows = rows
-                .zip(instances)
-                .map(|([a, b, c, d, e, f, g, h], view)| [a, b, c, d, e, f, g, h, view.url.clone()]);
-            output::table([a, b, c, d, e, f, g, h, "URL"], rows)
-        }
-        (Links::LeftOut, true) => {
-            let rows = rows
-                .zip(instances)
-                .map(|([a, b, c, d, e, f, g, h], view)| [a, b, c, d, e, f, g, h, container(view)]);
-            output::table([a, b, c, d, e, f, g, h, "CONTAINER"], rows)
-        }
-        (Links::Shown, true) => {
-            let rows = rows.zip(instances).map(|([a, b, c, d, e, f, g, h], view)| {
-                [a, b, c, d, e, f, g, h, container(view), view.url.clone()]
-            });
-            output::table([a, b, c, d, e, f, g, h, "CONTAINER", "URL"], rows)
-        }
-    }
+    let linked = links == Links::Shown;
+    let more: [(bool, &str, Cell); 3] = [
+        (shared, "USER", |view| output::or_none(view.user.as_ref())),
+        (contained, "CONTAINER", container),
+        (linked, "URL", |view| view.url.clone()),
+    ];
+    let more: Vec<_> = more.into_iter().filter(|(is_shown, ..)| *is_shown).collect();
+    let head = ["NAME", "PORT", "PHASE", "AGE", "CPU", "MEMORY", "RESTARTS", "PID"];
+    let columns = head.into_iter().chain(more.iter().map(|(_, name, _)| *name));
+    let rows = instances
+        .iter()
+        .map(|view| row(view, now).into_iter().chain(more.iter().map(|(_, _, cell)| cell(view))));
+    output::table(columns, rows)
 }
 
 /// `docker 4f37ec50f0a8 postgres:17`, as far as it is known.
@@ -223,6 +217,8 @@ mod tests {
             r#type: "dev".to_owned(),
             id: id.to_owned(),
             project: Some("shop".to_owned()),
+            user: None,
+            uid: None,
             port: Port::known(3000),
             ports: [].into(),
             url: "http://127.0.0.1:3000".to_owned(),
@@ -280,6 +276,21 @@ mod tests {
             "NAME          PORT  PHASE  AGE  CPU  MEMORY  RESTARTS  PID   CONTAINER\n\
              dev/web@shop  3000  ready  12m  12%  50 MiB  2         4121  -\n\
              dev/pg@shop   3000  ready  12m  12%  50 MiB  2         4121  docker 4f37ec50f0a8 postgres:17\n"
+        );
+    }
+
+    #[test]
+    fn whose_each_is_has_a_column_where_one_is_somebody_elses() {
+        let now = "2026-11-22T01:12:30Z".parse().unwrap();
+        let mut bobs = view("api");
+        (bobs.user, bobs.uid) = (Some("bob".to_owned()), Some(3_999_999_999));
+        let views = [view("web"), bobs];
+        let plain = anstream::adapter::strip_str(&shown(&views, now, Links::LeftOut)).to_string();
+        assert_eq!(
+            plain,
+            "NAME          PORT  PHASE  AGE  CPU  MEMORY  RESTARTS  PID   USER\n\
+             dev/web@shop  3000  ready  12m  12%  50 MiB  2         4121  -\n\
+             dev/api@shop  3000  ready  12m  12%  50 MiB  2         4121  bob\n"
         );
     }
 

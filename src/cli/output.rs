@@ -130,14 +130,14 @@ fn is_treacherous(letter: char) -> bool {
 }
 
 /// A table without lines; every cell made visible.
-pub(super) fn table<const N: usize>(
-    columns: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
+pub(super) fn table<'a>(
+    columns: impl IntoIterator<Item = &'a str>,
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
 ) -> String {
     let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_header(columns);
+    table.load_style(TableStyle::new()).set_header(columns.into_iter().collect::<Vec<_>>());
     for row in rows {
-        table.add_row(row.iter().map(|cell| visible(cell)));
+        table.add_row(row.into_iter().map(|cell| visible(&cell).into_owned()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, COLUMN_GAP));
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_table_without_rows_is_its_head() {
-        let text = table(["NAME", "PORT"], []);
+        let text = table(["NAME", "PORT"], Vec::<Vec<String>>::new());
         assert_eq!(anstream::adapter::strip_str(&text).to_string(), "NAME  PORT\n");
     }
 

@@ -124,6 +124,8 @@ async fn one_more(
 /// All there is, for who begins to listen.
 #[derive(Serialize)]
 struct Snapshot {
+    /// Who serves: what belongs to others is theirs to stop.
+    uid: u32,
     instances: Vec<View>,
     types: Vec<TypeView>,
 }
@@ -134,7 +136,8 @@ async fn snapshot(server: &Arc<Server>) -> Result<Bytes, Problem> {
     let look = move || {
         let host = looker.host_to_look();
         let (instances, types) = (host.living_views(&tell)?, host.service_types(&tell)?.types);
-        Ok(event("snapshot", &Snapshot { instances, types }))
+        let uid = host.actor.author.uid;
+        Ok(event("snapshot", &Snapshot { uid, instances, types }))
     };
     server.lanes.run(Lane::Read, look).await
 }

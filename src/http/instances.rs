@@ -36,7 +36,7 @@ pub(super) fn list(server: &Server, _: &Call) -> Result<Reply, Problem> {
 
 /// `GET /instances/{ref}`.
 pub(super) fn one(server: &Server, call: &Call) -> Result<Reply, Problem> {
-    Ok(Reply::json(&server.host_to_look().locate(call.named(), &tell)?))
+    Ok(Reply::json(&server.host_to_look().locate(call.named(), &tell)?.with_user()))
 }
 
 /// `GET /usage`.

@@ -29,6 +29,7 @@ pub(super) fn document() -> Value {
                 "key": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
             },
             "schemas": {
+                "Instance": instance(),
                 "Problem": {
                     "type": "object",
                     "required": ["success", "error", "hint", "kind", "instance"],
@@ -60,6 +61,10 @@ fn operation(route: &Route) -> Value {
             },
         },
     });
+    if let Some(schema) = answer(route) {
+        operation["responses"]["200"]["content"] =
+            json!({ "application/json": { "schema": schema } });
+    }
     let needed = |name: &str| name.ends_with('!');
     let bare = |name: &str| name.trim_end_matches('!').to_owned();
     if route.method == "GET" {
@@ -81,6 +86,56 @@ fn operation(route: &Route) -> Value {
         Access::Token => json!([{ "bearer": [] }, { "key": [] }]),
     };
     operation
+}
+
+/// What a route answers, where that is said.
+fn answer(route: &Route) -> Option<Value> {
+    let one = json!({ "$ref": "#/components/schemas/Instance" });
+    match (route.method, route.path) {
+        ("GET", "/instances") => Some(json!({
+            "type": "object",
+            "required": ["success", "instances"],
+            "properties": {
+                "success": { "const": true },
+                "instances": { "type": "array", "items": one },
+            },
+        })),
+        ("GET", "/instances/{ref}") => Some(one),
+        _ => None,
+    }
+}
+
+/// An instance as `list --json` shows it: every field is there, what is not known is null.
+fn instance() -> Value {
+    let (text, number) = (json!({ "type": "string" }), json!({ "type": "integer" }));
+    let maybe = |kind: &str| json!({ "type": [kind, "null"] });
+    let fields = [
+        ("type", text.clone()),
+        ("id", text.clone()),
+        ("project", maybe("string")),
+        ("user", maybe("string")),
+        ("uid", maybe("integer")),
+        ("port", number.clone()),
+        ("ports", json!({ "type": "object", "additionalProperties": number })),
+        ("url", text.clone()),
+        ("phase", text.clone()),
+        ("lockId", text),
+        ("pid", maybe("integer")),
+        ("supervisorPid", maybe("integer")),
+        ("restarts", number),
+        ("startedAt", maybe("string")),
+        ("readyAt", maybe("string")),
+        ("command", json!({ "type": ["array", "null"], "items": { "type": "string" } })),
+        ("cwd", maybe("string")),
+        ("log", maybe("string")),
+        ("cpuPercent", maybe("number")),
+        ("memoryBytes", maybe("integer")),
+        ("container", maybe("object")),
+    ];
+    let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let properties: Map<String, Value> =
+        fields.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone())).collect();
+    json!({ "type": "object", "required": required, "properties": properties })
 }
 
 #[cfg(test)]

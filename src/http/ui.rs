@@ -75,6 +75,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("/ui/metrics_range_use.js", SCRIPT, "metrics_range_use.js"),
     file!("/ui/occupant.js", SCRIPT, "occupant.js"),
     file!("/ui/origin.js", SCRIPT, "origin.js"),
+    file!("/ui/owner.js", SCRIPT, "owner.js"),
     file!("/ui/overview.js", SCRIPT, "overview.js"),
     file!("/ui/phase_strip.js", SCRIPT, "phase_strip.js"),
     file!("/ui/phases.js", SCRIPT, "phases.js"),

@@ -51,6 +51,7 @@ impl Host {
     /// What is known of a port. It is probed, so the answer is true for this moment only.
     pub(super) fn port_view(&self, living: &Registry, port: Port) -> PortView {
         let lease = living.by_port(port).map(|instance| self.view(living, instance));
+        let lease = lease.map(View::with_user);
         let unused = matches!(port_probe::probe(port), Ok(port_probe::PortUse::Free));
         let holders = listeners::who_holds(port).unwrap_or_default();
         let listener = holders

@@ -380,6 +380,7 @@ impl Error {
             | Self::NotYours { view, .. } => Some(view),
             _ => None,
         }
+        .map(|view| Box::new(view.with_user()))
     }
 
     /// The failure as it is shown; `code` maps kinds to exit codes.

@@ -45,7 +45,7 @@ impl Host {
 
     /// The same without what their trees use, which takes a look at every process.
     pub fn living_views(&self, tell: &Tell<'_>) -> Result<Vec<View>, Error> {
-        Ok(self.views(&self.read(tell)?))
+        Ok(self.views(&self.read(tell)?).into_iter().map(View::with_user).collect())
     }
 
     /// The same; processor time is told since the look before, as by top(1).
@@ -65,6 +65,7 @@ impl Host {
             view.memory_bytes = Some(usage.memory_bytes);
             samples.insert(view.lock_id.clone(), sample);
         }
+        let instances = instances.into_iter().map(View::with_user).collect();
         *earlier = Earlier { samples };
         Ok(Instances { instances })
     }

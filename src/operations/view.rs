@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{Behavior, TypeOrigin},
     decision::identity,
-    os::{listeners, process},
+    os::{listeners, process, user},
     ports::{Port, Range},
     registry::{Holder, Instance, InstanceName, Lease, NamedPort, Phase, Registry, Scope},
     store::record::Record,
@@ -30,6 +30,10 @@ pub struct View {
     pub id: String,
     /// Its project, as it is shown; null for one of the machine's.
     pub project: Option<String>,
+    /// Whose it is, by name; the number itself for one without a name. Told where it is shown.
+    pub user: Option<String>,
+    /// The same as the kernel numbers it; null for a reservation, which is nobody's.
+    pub uid: Option<u32>,
     /// The port that it gets as `PORT`.
     pub port: Port,
     /// The ports that have names.
@@ -156,6 +160,17 @@ impl View {
         format!("{}/{}", self.r#type, self.id)
     }
 
+    /// With its user's name: to be shown, and never on the way to a start or under a lock.
+    #[must_use]
+    pub fn with_user(self) -> Self {
+        Self { user: self.uid.map(user::name), ..self }
+    }
+
+    /// It is known to be somebody else's than this process.
+    pub fn is_of_another_user(&self) -> bool {
+        self.uid.is_some_and(|uid| uid != user::uid())
+    }
+
     /// The answer of a command that found it so.
     pub fn answer(self, message: String) -> Answer {
         Answer {
@@ -213,6 +228,11 @@ impl Host {
             r#type: instance.name.service_type.to_string(),
             id: instance.name.id.to_string(),
             project: self.project_shown(registry, &instance.name.scope),
+            user: None,
+            uid: match &serving {
+                Some(process) => process::uid_of(process.pid),
+                None => record.as_ref().map(|record| record.details.uid),
+            },
             port: instance.port(),
             ports: named_ports(&instance.ports),
             url: url(instance.port()),

@@ -113,6 +113,11 @@ pub fn identify(pid: i32) -> io::Result<ProcessIdentity> {
     read_stat(pid).map(|stat| stat.identity())
 }
 
+/// Whose rights the process with this pid has.
+pub fn uid_of(pid: i32) -> Option<u32> {
+    Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
+}
+
 /// Whether it is still there, and not a zombie.
 pub fn is_alive(process: &ProcessIdentity) -> bool {
     read_stat(process.pid).is_ok_and(|stat| stat.identity() == *process && !stat.has_ended())

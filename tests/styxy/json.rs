@@ -53,6 +53,8 @@ const INSTANCE: Shape = &[
     ("type", Text),
     ("id", Text),
     ("project", Maybe(&Text)),
+    ("user", Maybe(&Text)),
+    ("uid", Maybe(&Number)),
     ("port", Number),
     ("ports", Map),
     ("url", Text),
@@ -149,6 +151,9 @@ fn list_tells_all_of_an_instance() {
     assert_eq!(served["command"], serde_json::json!(["child", "serve"]));
     assert_eq!(served["cwd"], sandbox.project().to_str().unwrap());
     assert_eq!(served["container"], Value::Null);
+    let own = nix::unistd::geteuid().as_raw();
+    assert_eq!(served["uid"], own);
+    assert_eq!(served["user"], user_name(own));
     for key in ["startedAt", "readyAt"] {
         let time = served[key].as_str().unwrap();
         assert!(time.ends_with('Z') && time.contains('T'), "{key}: {time}");
@@ -156,7 +161,9 @@ fn list_tells_all_of_an_instance() {
     let reserved = sandbox.instance("web", "b").unwrap();
     check(&reserved, INSTANCE);
     assert_eq!(reserved["phase"], "reserved");
-    assert_eq!((&reserved["pid"], &reserved["supervisorPid"]), (&Value::Null, &Value::Null));
+    for key in ["pid", "supervisorPid", "user", "uid"] {
+        assert_eq!(reserved[key], Value::Null, "{key}");
+    }
     // What it uses changes from look to look.
     let lasting = |words: &str| {
         let mut list = sandbox.json(words);
@@ -167,6 +174,13 @@ fn list_tells_all_of_an_instance() {
     };
     assert_eq!(lasting("ps"), lasting("list"));
     running.end(Signal::SIGTERM).code(143);
+}
+
+/// As id(1) calls that user; the number of one who has no name.
+fn user_name(uid: u32) -> String {
+    let id = std::process::Command::new("id").args(["-nu", &uid.to_string()]).output();
+    let name = String::from_utf8(id.expect("coreutils").stdout).expect("a name");
+    if name.is_empty() { uid.to_string() } else { name.trim().to_owned() }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::processes::signal;
 use crate::sandbox::Sandbox;
 use crate::serve::{served, served_by};
 use crate::stopping::Armoured;
+use crate::team::{ANNA, BERT, Team};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fs;
@@ -83,6 +84,27 @@ fn what_a_project_names_is_started_from_the_page() {
     let served = served(&sandbox);
     browse(&served.url, "start", "");
     sandbox.run("stop --all").code(0);
+}
+
+#[test]
+fn whose_an_instance_is_is_said_and_a_stop_is_not_offered_in_vain() {
+    let team = Team::new();
+    team.run(ANNA, "run -d -t web -i anna -- child serve").code(0);
+    team.run(BERT, "run -d -t web -i bert -- child serve").code(0);
+    let served = served_by(&team.sandbox, |words| team.start(BERT, words));
+    browse(&served.url, "foreign", &ANNA.to_string());
+
+    let owner = |name: &str| {
+        let one = served.get(&format!("/instances/web%2f{name}"));
+        (one["uid"].clone(), one["user"].clone())
+    };
+    assert_eq!(owner("anna"), (json!(ANNA), json!(ANNA.to_string())));
+    assert_eq!(owner("bert"), (json!(BERT), json!(BERT.to_string())));
+    let refused = served.ask("POST /instances/web%2fanna/stop", &json!({}));
+    assert_eq!((refused.status, &refused.json()["instance"]["uid"]), (403, &json!(ANNA)));
+    for (user, name) in [(ANNA, "anna"), (BERT, "bert")] {
+        team.run(user, &format!("stop web/{name}")).code(0);
+    }
 }
 
 #[test]

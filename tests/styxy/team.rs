@@ -14,19 +14,19 @@ use std::process::Command;
 use std::rc::Rc;
 
 /// Nobody on the machine has these numbers.
-const ANNA: u32 = 54_001;
-const BERT: u32 = 54_002;
+pub(crate) const ANNA: u32 = 54_001;
+pub(crate) const BERT: u32 = 54_002;
 /// In no group of theirs.
 const EVE: u32 = 54_003;
 const TEAM: u32 = 54_100;
 
 /// A sandbox whose state directory belongs to the team.
-struct Team {
-    sandbox: Sandbox,
+pub(crate) struct Team {
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Team {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = nix::unistd::geteuid().is_root();
         assert!(root, "only root can be two other users: run this test as root, or in a container");
         let sandbox = Sandbox::new();
@@ -59,12 +59,12 @@ impl Team {
     }
 
     #[track_caller]
-    fn start(&self, uid: u32, words: &str) -> Rc<Running> {
+    pub(crate) fn start(&self, uid: u32, words: &str) -> Rc<Running> {
         self.sandbox.start_command(&format!("{uid}: styxy {words}"), self.command(uid, words))
     }
 
     #[track_caller]
-    fn run(&self, uid: u32, words: &str) -> Ended {
+    pub(crate) fn run(&self, uid: u32, words: &str) -> Ended {
         self.start(uid, words).wait()
     }
 }
@@ -83,6 +83,12 @@ fn two_users_share_the_ports_and_neither_stops_the_other() {
     assert_ne!(of_anna.port, of_bert.port);
     let reserved = team.run(BERT, "allocate --type web --id c").code(0).port();
     assert!(reserved != of_anna.port && reserved != of_bert.port);
+
+    // Whose each one is has a column where one is somebody else's.
+    let listed = team.run(BERT, "list");
+    for uid in [ANNA, BERT] {
+        assert!(listed.code(0).stdout.contains(&format!("  {uid}  ")), "{}", listed.stdout);
+    }
 
     for (user, other, name) in [(ANNA, BERT, "web/b"), (BERT, ANNA, "web/a")] {
         for words in ["stop", "stop --kill", "restart"] {

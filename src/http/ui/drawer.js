@@ -111,6 +111,7 @@ function drawFacts(facts, view) {
       "Process",
       view.pid ? `${view.pid}${view.supervisorPid ? ` · supervisor ${view.supervisorPid}` : ""}` : "–",
     ],
+    ["User", visible(view.user ?? view.uid ?? "–")],
     ["Use", use(world.usage.get(view.lockId))],
     ...Object.entries(view.ports ?? {}).map(([name, port]) => [`Port ${visible(name)}`, String(port)]),
     ["Restarts", String(view.restarts)],

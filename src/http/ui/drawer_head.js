@@ -1,8 +1,9 @@
 // The drawer's head: whose it is, the way to its neighbours, and what can be done with the instance.
 
+import { ask } from "./api.js";
 import { commandLine, copyButton, el, fullName, nameOf, put } from "./dom.js";
+import { belongsTo, mayEnd } from "./owner.js";
 import { glyph } from "./phases.js";
-import { restart } from "./world.js";
 
 /** What one would type to run it. */
 export const runCommand = (view) => `styxy run -t ${view.type} -i ${view.id} -- ${commandLine(view.command)}`;
@@ -16,7 +17,8 @@ export function drawerHead(deeds) {
     const state = view ? `${view.phase}${view.port}${view.lockId}${view.restarts}` : "gone";
     if (drawn === state) return;
     drawn = state;
-    put(node, title(view, deeds), view ? buttons(view, deeds) : null);
+    const owner = view && !mayEnd(view) ? el("p.owner", {}, belongsTo(view)) : null;
+    put(node, title(view, deeds), view ? buttons(view, deeds) : null, owner);
   };
   return node;
 }
@@ -43,12 +45,16 @@ function buttons(view, { askToStop, failed }) {
       { href: view.url, target: "_blank", rel: "noreferrer noopener" },
       `Open 127.0.0.1:${view.port}`,
     ),
-    restartButton(view, supervised, failed),
-    el(
-      "button.danger.needs-live",
-      { type: "button", disabled: !supervised, onclick: () => askToStop(view) },
-      "Stop…",
-    ),
+    mayEnd(view)
+      ? [
+          restartButton(view, supervised, failed),
+          el(
+            "button.danger.needs-live",
+            { type: "button", disabled: !supervised, onclick: () => askToStop(view) },
+            "Stop…",
+          ),
+        ]
+      : null,
     view.command ? el("span.end", {}, copyButton(runCommand(view), "Copy as command")) : null,
   );
 }
@@ -65,7 +71,7 @@ function restartButton(view, supervised, failed) {
         button.disabled = true;
         button.textContent = "Restarting…";
         try {
-          await restart(view);
+          await ask("POST", `/instances/${encodeURIComponent(view.lockId)}/restart`, {});
         } catch (error) {
           failed(`Could not restart ${fullName(view)}.`, error);
         }

@@ -14,6 +14,7 @@ import {
   tell,
   visible,
 } from "./dom.js";
+import { otherUser } from "./owner.js";
 import { WORDS, glyph, inTrouble } from "./phases.js";
 import { reasonOf, washOf } from "./reason.js";
 import { world } from "./world.js";
@@ -77,6 +78,7 @@ function nameCell(view) {
     view.phase !== "ready" && !inTrouble(view) ? WORDS[view.phase] : null,
     more > 0 ? `+${more}` : null,
     view.container ? "container" : null,
+    otherUser(view),
   ].filter(Boolean);
   return [
     el(

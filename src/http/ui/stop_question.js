@@ -1,8 +1,8 @@
 // Asks before an instance is stopped, and says why something could not be done to one.
 
+import { ask as send } from "./api.js";
 import { el, fullName, many, put, visible } from "./dom.js";
 import { lasting } from "./health.js";
-import { stop } from "./world.js";
 
 /** The box, hidden until there is something to ask or to say; `kept` is called when nothing is to be stopped. */
 export function stopQuestion(kept) {
@@ -26,7 +26,7 @@ export function stopQuestion(kept) {
   async function go(view) {
     put(node, el("p", {}, "Stopping…"));
     try {
-      await stop(view);
+      await send("POST", `/instances/${encodeURIComponent(view.lockId)}/stop`, {});
       hide();
     } catch (error) {
       failed(`Could not stop ${fullName(view)}.`, error);

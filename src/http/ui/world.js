@@ -1,11 +1,12 @@
 // What the page knows of the machine, kept up to date by events; and who wants to know of changes.
 
-import { ask, follow, get } from "./api.js";
+import { follow, get } from "./api.js";
 import { tellTwins } from "./dom.js";
 import { inTrouble } from "./phases.js";
 
 /** All that is known now; only this file writes it, but for `chosen`. */
 export const world = {
+  uid: null,
   instances: new Map(),
   types: [],
   listeners: [],
@@ -110,6 +111,7 @@ function take(name, data) {
     return;
   }
   if (name === "snapshot") {
+    world.uid = data.uid;
     world.instances = new Map(data.instances.map((view) => [view.lockId, view]));
     world.types = data.types;
     world.loaded = true;
@@ -205,13 +207,4 @@ export function keepLooking() {
     setTimeout(look, 2000);
   };
   look();
-}
-
-/** Stops an instance; with `kill` at once. */
-export async function stop(view, kill) {
-  return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/stop`, { kill: !!kill });
-}
-/** Restarts an instance on the same port. */
-export async function restart(view) {
-  return ask("POST", `/instances/${encodeURIComponent(view.lockId)}/restart`, {});
 }
