@@ -9,6 +9,7 @@ use super::{
     problem::Problem,
     routes::Streaming,
     server::{Server, tell},
+    state_lock,
     waiting::waited_for,
 };
 use crate::{
@@ -63,6 +64,12 @@ impl Hub {
     pub(super) fn new() -> Self {
         let places = Arc::new(Semaphore::new(STREAMS_MAX));
         Self { news: broadcast::Sender::new(EVENTS_MAX), places, is_watched: Mutex::new(false) }
+    }
+
+    /// Tells all who listen.
+    pub(super) fn tell(&self, event: Bytes) {
+        // That nobody listens is fine.
+        let _ = self.news.send(event);
     }
 
     /// The right to one stream.
@@ -126,6 +133,7 @@ async fn one_more(
 struct Snapshot {
     /// Who serves: what belongs to others is theirs to stop.
     uid: u32,
+    lock: Option<state_lock::Told>,
     instances: Vec<View>,
     types: Vec<TypeView>,
 }
@@ -136,8 +144,8 @@ async fn snapshot(server: &Arc<Server>) -> Result<Bytes, Problem> {
     let look = move || {
         let host = looker.host_to_look();
         let (instances, types) = (host.living_views(&tell)?, host.service_types(&tell)?.types);
-        let uid = host.actor.author.uid;
-        Ok(event("snapshot", &Snapshot { uid, instances, types }))
+        let (uid, lock) = (host.actor.author.uid, looker.lock.told());
+        Ok(event("snapshot", &Snapshot { uid, lock, instances, types }))
     };
     server.lanes.run(Lane::Read, look).await
 }

@@ -22,6 +22,7 @@ mod routes;
 mod server;
 mod service_types;
 mod services;
+mod state_lock;
 mod status;
 mod ui;
 mod waiting;
@@ -92,6 +93,7 @@ fn run(host: Host, post: &Post, say: &mut dyn FnMut(Said)) -> Result<i32, Error>
             server.invitation().map_err(|problem| failed(io::Error::other(problem.message)))?;
         let port = u32::from(address.port()).try_into().expect("a bound port is one");
         say(Said::Serving { url, port, pid: own_pid(), existing: false });
+        tokio::spawn(state_lock::watch(Arc::clone(&server)));
         tokio::select! {
             () = listener::on_loopback(listener, Arc::clone(&server)) => {}
             () = listener::on_socket(socket, Arc::clone(&server)) => {}

@@ -1,6 +1,8 @@
 //! What all requests share: the host, the keys, the lanes, and those who want to be told of changes.
 
-use super::{events::Hub, guard::Keys, lanes::Lanes, ledger::Book, problem::Problem};
+use super::{
+    events::Hub, guard::Keys, lanes::Lanes, ledger::Book, problem::Problem, state_lock::StateLock,
+};
 use crate::operations::{
     Error, Host,
     serve::{Sources, Stamp, open_again, secret},
@@ -21,6 +23,8 @@ pub(super) struct Server {
     pub(super) hub: Hub,
     /// What happened, as the audit log tells it.
     pub(super) book: Mutex<Book>,
+    /// Who waits for the state lock.
+    pub(super) lock: StateLock,
     started: Instant,
     keys: Mutex<Keys>,
     sources: Sources,
@@ -30,12 +34,14 @@ pub(super) struct Server {
 impl Server {
     /// A server that was just started.
     pub(super) fn new(host: Host, port: u16, token: String) -> Self {
-        let sources = Sources::of_environment();
+        let (sources, lock) = (Sources::of_environment(), StateLock::new());
+        let host = Host { lock_waits: Some(Arc::clone(&lock.waits)), ..host };
         Self {
             port,
             lanes: Arc::new(Lanes::new()),
             hub: Hub::new(),
             book: Mutex::default(),
+            lock,
             started: Instant::now(),
             keys: Mutex::new(Keys::new(token)),
             host: Mutex::new((sources.stamp(), Arc::new(host))),
@@ -48,7 +54,8 @@ impl Server {
         let stamp = self.sources.stamp();
         let mut known = locked(&self.host);
         if known.0 != stamp {
-            *known = (stamp, Arc::new(open_again(&tell)?));
+            let lock_waits = Some(Arc::clone(&self.lock.waits));
+            *known = (stamp, Arc::new(Host { lock_waits, ..open_again(&tell)? }));
         }
         Ok(Arc::clone(&known.1))
     }

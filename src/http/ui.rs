@@ -93,6 +93,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("/ui/river_water.js", SCRIPT, "river_water.js"),
     file!("/ui/row_window.js", SCRIPT, "row_window.js"),
     file!("/ui/services.js", SCRIPT, "services.js"),
+    file!("/ui/state_lock.js", SCRIPT, "state_lock.js"),
     file!("/ui/stop_question.js", SCRIPT, "stop_question.js"),
     file!("/ui/stops.js", SCRIPT, "stops.js"),
     file!("/ui/stretches.js", SCRIPT, "stretches.js"),

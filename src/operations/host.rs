@@ -2,7 +2,10 @@
 //!
 //! It also answers the questions that decisions may ask of the world.
 
-use super::error::Error;
+use super::{
+    error::Error,
+    lock_wait::{LockWait, LockWaits},
+};
 use crate::{
     config::{self, Assignment, Config},
     decision::{
@@ -23,6 +26,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -36,6 +40,8 @@ pub struct Host {
     pub actor: Actor,
     /// From where.
     pub place: Place,
+    /// Where it is noted who waits for the state lock, if somebody wants to know.
+    pub lock_waits: Option<Arc<LockWaits>>,
 }
 
 /// Where a command was given.
@@ -74,7 +80,8 @@ impl Host {
             .map_err(|source| Error::System { deed: "read the boot id", source })?;
         let inside = lookup("STYXY_LOCK_ID").and_then(|id| id.to_str()?.parse().ok());
         let place = Place::here(inside)?;
-        Ok(Self { config, store, actor: Actor { author, boot }, place })
+        let actor = Actor { author, boot };
+        Ok(Self { config, store, actor, place, lock_waits: None })
     }
 
     /// The world as decisions may ask it, for one transaction.
@@ -95,10 +102,12 @@ impl Host {
         world: &HostWorld<'_>,
         change: impl FnOnce(&mut Registry, &mut Remarks) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let waiting = |holder: &str| tell(&self.waits(holder));
+        let wait = LockWait::new(self.lock_waits.as_ref());
+        let waiting = |holder: &str| self.waits(&wait, holder, tell);
         let table = |registry: &Registry| Some(self.port_table(registry));
         let outside = Outside { actor: &self.actor, waiting: &waiting, warn: tell, table: &table };
         let result = self.store.transact(&outside, |registry, remarks| {
+            wait.end();
             // Before the change: what it makes is not to be looked at with an outsider's eyes.
             self.collect(registry, remarks, world, COLLECT_MAX);
             let value = change(registry, remarks)?;
@@ -114,19 +123,24 @@ impl Host {
 
     /// Writes the table of ports again: the configuration says something else of the types than before.
     pub fn refresh_table(&self, tell: &Tell<'_>) -> Result<(), Error> {
-        let waiting = |holder: &str| tell(&self.waits(holder));
+        let wait = LockWait::new(self.lock_waits.as_ref());
+        let waiting = |holder: &str| self.waits(&wait, holder, tell);
         let table = |registry: &Registry| Some(self.port_table(registry));
         let outside = Outside { actor: &self.actor, waiting: &waiting, warn: tell, table: &table };
         Ok(self.store.refresh_table(&outside)?)
     }
 
-    fn waits(&self, holder: &str) -> String {
-        format!("waiting for {}: {holder}", self.store.path().join("state.lock").display())
+    /// The lock has not been free for a while.
+    fn waits(&self, wait: &LockWait<'_>, holder: &str, tell: &Tell<'_>) {
+        let path = self.store.path().join("state.lock");
+        tell(&format!("waiting for {}: {holder}", path.display()));
+        wait.begin();
     }
 
     /// The registry as it is now.
     pub fn read(&self, tell: &Tell<'_>) -> Result<Registry, Error> {
-        let waiting = |holder: &str| tell(&self.waits(holder));
+        let wait = LockWait::new(self.lock_waits.as_ref());
+        let waiting = |holder: &str| self.waits(&wait, holder, tell);
         let outside =
             Outside { actor: &self.actor, waiting: &waiting, warn: tell, table: &|_| None };
         Ok(self.store.read(&outside)?)

@@ -23,6 +23,7 @@ pub mod lineup;
 pub mod list;
 mod live;
 pub mod locate;
+pub mod lock_wait;
 pub mod logs;
 pub mod names;
 mod nesting;

@@ -12,6 +12,7 @@ use super::{
 use crate::os::{clock, process, signals};
 use fs2::FileExt;
 use std::{
+    fmt,
     fs::File,
     io,
     os::unix::fs::MetadataExt,
@@ -22,11 +23,11 @@ use std::{
 
 /// How long one holder is waited for: far longer than any of them needs. A queue that moves is no reason to
 /// give up, since the kernel serves it in order.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long is waited in all.
 const PATIENCE_IN_ALL: Duration = Duration::from_secs(60);
 /// When it is said that it waits, and for whom.
-const NOTICE_AFTER: Duration = Duration::from_secs(1);
+pub const NOTICE_AFTER: Duration = Duration::from_secs(1);
 /// The lock file.
 const NAME: &str = "state.lock";
 
@@ -70,7 +71,8 @@ impl StateLock {
                     None => {
                         // In whole seconds, as people count.
                         let waited = Duration::from_secs(waited().as_secs());
-                        StoreError::Locked { path: path.clone(), waited, holder: holder(&path) }
+                        let holder = holder(&path).map(|holder| holder.to_string());
+                        StoreError::Locked { path: path.clone(), waited, holder }
                     }
                 })?
             };
@@ -118,7 +120,7 @@ fn wait(
     }
     let mut seen = Queue::look(path);
     let unseen = || "it is held by a process that cannot be seen".to_owned();
-    notice(&holder(path).unwrap_or_else(unseen));
+    notice(&holder(path).map_or_else(unseen, |holder| holder.to_string()));
     let mut patience = PATIENCE - NOTICE_AFTER;
     loop {
         if let Ok(locked) = result.recv_timeout(patience) {
@@ -153,13 +155,35 @@ impl Queue {
     }
 }
 
-/// Who holds the lock, as `pid 123 (styxy run …), stopped`; `None` from another PID namespace.
-fn holder(path: &Path) -> Option<String> {
+/// Who holds the state lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockHolder {
+    /// Its process.
+    pub pid: i32,
+    /// Its command line.
+    pub command: String,
+    /// A signal has stopped it.
+    pub is_stopped: bool,
+}
+
+impl fmt::Display for LockHolder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, command, is_stopped } = self;
+        let state = if *is_stopped { ", which is stopped" } else { "" };
+        write!(out, "it is held by pid {pid} ({command}){state}")
+    }
+}
+
+/// Who holds the lock of that state directory; `None` from another PID namespace, and while it is free.
+pub(super) fn holder_in_directory(path: &Path) -> Option<LockHolder> {
+    holder(&path.join(NAME))
+}
+
+fn holder(path: &Path) -> Option<LockHolder> {
     let pid = holder_pid(path)?;
     let command = process::command_line(pid).map(|words| words.join(" ")).unwrap_or_default();
-    let stopped = process::read_stat(pid).is_ok_and(|stat| matches!(stat.state, b'T' | b't'));
-    let state = if stopped { ", which is stopped" } else { "" };
-    Some(format!("it is held by pid {pid} ({command}){state}"))
+    let is_stopped = process::read_stat(pid).is_ok_and(|stat| matches!(stat.state, b'T' | b't'));
+    Some(LockHolder { pid, command, is_stopped })
 }
 
 fn holder_pid(path: &Path) -> Option<i32> {
@@ -249,7 +273,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directory = Disk::open(place.path()).unwrap();
         let held = StateLock::take(&directory, place.path(), &|_| {}).unwrap();
-        let named = holder(&place.path().join(NAME)).unwrap();
+        let named = holder_in_directory(place.path()).unwrap().to_string();
         assert!(named.contains(&format!("pid {}", std::process::id())), "{named}");
         let waiter = std::thread::scope(|scope| {
             let waiter = scope.spawn(|| StateLock::take(&directory, place.path(), &|_| {}));

@@ -22,7 +22,7 @@ mod transaction;
 pub(crate) use text::read_and_write;
 
 pub use error::{StoreError, TransactError};
-pub use lock::{StateLock, Waiting};
+pub use lock::{LockHolder, NOTICE_AFTER, PATIENCE, StateLock, Waiting};
 pub use port_table::PortTable;
 pub use transaction::{Actor, Outside};
 
@@ -53,6 +53,11 @@ impl Store {
         let directory = Disk::open(path)
             .map_err(|errno| StoreError::at("open the state directory", path, errno.into()))?;
         Self::within(directory, path)
+    }
+
+    /// Who holds the state lock now, as far as it can be seen. Nothing is waited for.
+    pub fn lock_holder(&self) -> Option<LockHolder> {
+        lock::holder_in_directory(&self.path)
     }
 
     /// The directory, open: for what lies beside the registry.

@@ -1,7 +1,7 @@
-// What is somebody else's: an instance of another user.
+// What is somebody else's: an instance of another user, and the state lock while another process holds it.
 
 import { strict as assert } from "node:assert";
-import { given, open, shot, url } from "./browser.mjs";
+import { faults, given, open, shot, url } from "./browser.mjs";
 
 /** Looks at both themes, on a desk and on a phone. */
 async function look(page, name, shown) {
@@ -42,4 +42,34 @@ export async function foreign() {
   assert.deepEqual(await buttons("web/bert"), ["Open", "Restart", "Stop…", "Copy"]);
   assert.equal(await page.locator(".drawer-head", { hasText: "Belongs to" }).count(), 0);
   console.log("whose it is");
+}
+
+/** While an operation waits for the state lock, the page names who holds it. */
+export async function locked() {
+  const pid = Number(given);
+  const page = await open({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" }, url);
+  await page.locator(".instances .row .row-name", { hasText: "web/a" }).click();
+  assert.equal(await page.locator(".locked").isVisible(), false);
+  // Kept as it is said: a busy machine may be slow to look.
+  await page.evaluate(() => {
+    const notice = document.querySelector(".locked");
+    window.said = [];
+    new MutationObserver(() => notice.hidden || window.said.push(notice.textContent)).observe(notice, {
+      attributes: true,
+      childList: true,
+      subtree: true,
+    });
+  });
+  await page.getByRole("button", { name: "Stop…" }).click();
+  await page.getByRole("button", { name: "Stop it" }).click();
+  await page.waitForFunction(() => window.said.length > 0);
+  await look(page, "locked");
+  const [first] = await page.evaluate(() => window.said);
+  const expected = `^The state is locked by pid ${pid} \\(sleep 1000\\) for \\d+ s\\. Waiting up to 10 s\\.$`;
+  assert.match(first, new RegExp(expected));
+  process.kill(pid);
+  await page.locator(".locked").waitFor({ state: "hidden" });
+  // Who has waited in vain is told so with an error, which the browser's console repeats.
+  faults.splice(0, faults.length, ...faults.filter((fault) => !/status of 503/.test(fault)));
+  console.log("who holds the lock");
 }

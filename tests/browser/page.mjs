@@ -6,10 +6,10 @@ import { strict as assert } from "node:assert";
 import { browser, faults, job } from "./browser.mjs";
 import { told, thousand } from "./crowd.mjs";
 import { health, start, stops, stranger } from "./instance.mjs";
-import { foreign } from "./others.mjs";
+import { foreign, locked } from "./others.mjs";
 import { tour } from "./tour.mjs";
 
-const jobs = { foreign, health, start, stops, stranger, thousand, told, tour };
+const jobs = { foreign, health, locked, start, stops, stranger, thousand, told, tour };
 
 try {
   await jobs[job]();

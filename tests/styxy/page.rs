@@ -2,6 +2,7 @@
 //!
 //! Screenshots are kept in `target/page`.
 
+use crate::patience::until_true;
 use crate::processes::signal;
 use crate::sandbox::Sandbox;
 use crate::serve::{served, served_by};
@@ -105,6 +106,22 @@ fn whose_an_instance_is_is_said_and_a_stop_is_not_offered_in_vain() {
     for (user, name) in [(ANNA, "anna"), (BERT, "bert")] {
         team.run(user, &format!("stop web/{name}")).code(0);
     }
+}
+
+#[test]
+fn who_holds_the_state_lock_is_said_while_something_waits_for_it() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -d -t web -i a -- child serve").code(0);
+    let served = served(&sandbox);
+    let lock = sandbox.state().join("state.lock");
+    let mut holder = sandbox.command("flock");
+    holder.args(["--no-fork".as_ref(), lock.as_os_str()]).args(["sleep", "1000"]);
+    let holder = sandbox.start_command("flock", holder);
+    let is_held = || fs::File::open(&lock).expect("it stays").try_lock().is_err();
+    until_true("the lock to be held", is_held);
+    browse(&served.url, "locked", &holder.pid().to_string());
+    holder.wait();
+    sandbox.run("stop --all");
 }
 
 #[test]

@@ -112,6 +112,33 @@ fn nothing_wakes_it_while_nothing_happens_and_it_hears_of_changes_at_once() {
 }
 
 #[test]
+fn who_holds_the_state_lock_is_told_as_long_as_somebody_waits_for_it() {
+    let sandbox = Sandbox::new();
+    let served = served(&sandbox);
+    let mut lines = events(&served);
+    let mut told = || {
+        lines.find(|line| line == "event: lock").expect("an event");
+        let data = lines.next().expect("its data");
+        serde_json::from_str::<Value>(data.strip_prefix("data: ").expect("data")).expect("JSON")
+    };
+    let lock = fs::File::open(sandbox.state().join("state.lock")).expect("it stays");
+    lock.lock().expect("nobody holds it for long");
+    std::thread::scope(|scope| {
+        let (port, key) = (served.port, format!("X-API-Key: {}", served.token));
+        let cleanup =
+            scope.spawn(move || send(port, "POST /cleanup", &["Host: localhost", &key], "").status);
+        let held = told();
+        assert_eq!(held["pid"], std::process::id(), "{held}");
+        assert_eq!((&held["stopped"], &held["patienceMs"]), (&json!(false), &json!(10_000)));
+        assert!(held["command"].as_str().expect("a command").contains("styxy"), "{held}");
+        assert!(held["heldMs"].as_u64() >= Some(1000), "{held}");
+        drop(lock);
+        assert_eq!(told(), Value::Null);
+        assert_eq!(cleanup.join().expect("an answer"), 200);
+    });
+}
+
+#[test]
 fn a_service_is_started_by_the_name_that_the_project_has_for_it() {
     let sandbox = Sandbox::new();
     fs::write(

@@ -2,6 +2,7 @@
 
 import { connection, lost } from "./connection.js";
 import { el, put, svg } from "./dom.js";
+import { lockNotice } from "./state_lock.js";
 
 /** The pages: the key that leads there after `g`, the path in the hash, the name. */
 export const PAGES = [
@@ -40,7 +41,7 @@ export function buildBand() {
     ),
   );
   put(document.getElementById("tabs"), links("tabs"));
-  band.after(lost);
+  band.after(lost, lockNotice);
 }
 
 /** Marks the page that is shown, in the band and in the tabs. */

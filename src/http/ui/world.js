@@ -3,6 +3,7 @@
 import { follow, get } from "./api.js";
 import { tellTwins } from "./dom.js";
 import { inTrouble } from "./phases.js";
+import { noteLock } from "./state_lock.js";
 
 /** All that is known now; only this file writes it, but for `chosen`. */
 export const world = {
@@ -110,8 +111,13 @@ function take(name, data) {
     changed("live");
     return;
   }
+  if (name === "lock") {
+    noteLock(data);
+    return;
+  }
   if (name === "snapshot") {
     world.uid = data.uid;
+    noteLock(data.lock);
     world.instances = new Map(data.instances.map((view) => [view.lockId, view]));
     world.types = data.types;
     world.loaded = true;
@@ -160,6 +166,7 @@ export async function live() {
       }
     }
     world.live = false;
+    noteLock(null);
     world.waits = Math.min(30, Math.max(1, world.waits * 2));
     changed("live");
     await new Promise((resolve) => {
