@@ -1,6 +1,7 @@
 // The map as a table, for who would rather read.
 
 import { el, fullName, many, put, visible } from "./dom.js";
+import { otherUser } from "./owner.js";
 import { WORDS } from "./phases.js";
 import { linesOf } from "./stretches.js";
 import { byPort, watch, world } from "./world.js";
@@ -57,6 +58,6 @@ const tableRow = ({ range, port, view }) =>
     {},
     el("td", {}, visible(range)),
     el("td", {}, port),
-    el("td", {}, fullName(view)),
+    el("td", {}, fullName(view), otherUser(view) && el("span.dim", {}, ` ${otherUser(view)}`)),
     el("td", {}, WORDS[view.phase]),
   );
