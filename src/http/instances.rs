@@ -142,7 +142,7 @@ pub(super) fn heartbeat(_: &Server, call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `POST /run`: a command line, by the socket alone. It is detached, and answered when it is ready.
-pub(super) fn run(_: &Server, call: &Call) -> Result<Reply, Problem> {
+pub(super) fn run(server: &Server, call: &Call) -> Result<Reply, Problem> {
     debug_assert!(call.over_socket, "the guard lets nobody else in");
     let wrong = || Problem::bad("`command` is a list of words".to_owned());
     let Some(Value::Array(words)) = call.body.get("command") else { return Err(wrong()) };
@@ -158,7 +158,7 @@ pub(super) fn run(_: &Server, call: &Call) -> Result<Reply, Problem> {
         command.current_dir(path);
     }
     command.arg("--").args(words);
-    started(command)
+    started(server, command)
 }
 
 /// `styxy run --detach`, to be completed. It is a process of its own: a supervisor forks while it has one
@@ -173,10 +173,13 @@ pub(super) fn background_run() -> Command {
 }
 
 /// Waits until it is ready, and tells where it is.
-pub(super) fn started(mut command: Command) -> Result<Reply, Problem> {
-    let output = command.output().map_err(|source| {
-        Problem::from(Error::System { deed: "start a background process", source })
-    })?;
+pub(super) fn started(server: &Server, mut command: Command) -> Result<Reply, Problem> {
+    let failed =
+        |source| Problem::from(Error::System { deed: "start a background process", source });
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(failed)?;
+    let _starting = server.lock.waits.watch_start(child.id());
+    let output = child.wait_with_output().map_err(failed)?;
     let mut body: Value = serde_json::from_slice(&output.stdout)
         .map_err(|_| Problem::new(500, String::from_utf8_lossy(&output.stderr), ""))?;
     match serde_json::from_value::<Failure>(body["error"].take()) {

@@ -45,5 +45,5 @@ pub(super) fn start(server: &Server, call: &Call) -> Result<Reply, Problem> {
     if let Some(path) = path {
         command.current_dir(path);
     }
-    started(command)
+    started(server, command)
 }

@@ -102,13 +102,16 @@ pub(super) async fn watch(server: Arc<Server>) {
     let lock = &server.lock;
     loop {
         lock.changed.notified().await;
-        while lock.waits.longest().is_some() {
+        while !lock.waits.is_empty() {
             let host = server.host_to_look();
-            let looked = server.lanes.run(Lane::Read, move || Ok(host.lock_holder())).await;
+            let looked = server.lanes.run(Lane::Read, move || Ok(host.look_at_lock())).await;
             // Who has got the lock meanwhile waits for nobody.
-            if let (Ok(holder), Some(waited)) = (looked, lock.waits.longest())
-                && lock.note(holder, waited)
-            {
+            let is_new = match (looked, lock.waits.longest()) {
+                (Ok(holder), Some(waited)) => lock.note(holder, waited),
+                (Err(_), Some(_)) => false,
+                (_, None) => lock.note_end(),
+            };
+            if is_new {
                 server.hub.tell(event("lock", &lock.told()));
             }
             // Either way, it is looked again.

@@ -186,15 +186,38 @@ fn holder(path: &Path) -> Option<LockHolder> {
     Some(LockHolder { pid, command, is_stopped })
 }
 
+/// Who waits for the lock of that state directory, as far as it can be seen.
+pub(super) fn waiters_in_directory(path: &Path) -> Vec<i32> {
+    let path = path.join(NAME);
+    let all = || {
+        let (inode, table) = (path.metadata().ok()?.ino(), locks()?);
+        Some(table.lines().filter_map(|line| waiter_in(line, inode)).collect())
+    };
+    all().unwrap_or_default()
+}
+
 fn holder_pid(path: &Path) -> Option<i32> {
     let inode = path.metadata().ok()?.ino();
-    let table = std::fs::read_to_string("/proc/locks").ok()?;
-    table.lines().find_map(|line| holder_in(line, inode))
+    locks()?.lines().find_map(|line| holder_in(line, inode))
+}
+
+/// The kernel's list of locks, and of those who wait for one.
+fn locks() -> Option<String> {
+    std::fs::read_to_string("/proc/locks").ok()
 }
 
 /// The pid in a line of `/proc/locks` that is a flock held on that inode (waiters have an arrow).
 fn holder_in(line: &str, inode: u64) -> Option<i32> {
+    pid_in(line.split_whitespace().skip(1), inode)
+}
+
+fn waiter_in(line: &str, inode: u64) -> Option<i32> {
     let mut words = line.split_whitespace().skip(1);
+    if words.next()? == "->" { pid_in(words, inode) } else { None }
+}
+
+/// From `FLOCK  ADVISORY  WRITE 1234 00:1c:567 0 EOF`.
+fn pid_in<'a>(mut words: impl Iterator<Item = &'a str>, inode: u64) -> Option<i32> {
     if words.next()? != "FLOCK" {
         return None;
     }
@@ -288,7 +311,10 @@ mod tests {
         let held = "4: FLOCK  ADVISORY  WRITE 1234 00:1c:567 0 EOF";
         assert_eq!(holder_in(held, 567), Some(1234));
         assert_eq!(holder_in(held, 568), None);
-        assert_eq!(holder_in("4: -> FLOCK  ADVISORY  WRITE 99 00:1c:567 0 EOF", 567), None);
+        let waits = "4: -> FLOCK  ADVISORY  WRITE 99 00:1c:567 0 EOF";
+        assert_eq!(holder_in(waits, 567), None);
+        assert_eq!((waiter_in(waits, 567), waiter_in(waits, 568)), (Some(99), None));
+        assert_eq!((waiter_in(held, 567), waiter_in("", 1)), (None, None));
         assert_eq!(holder_in("1: POSIX  ADVISORY  WRITE 7 00:1c:567 0 EOF", 567), None);
         assert_eq!(holder_in("", 1), None);
     }

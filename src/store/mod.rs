@@ -60,6 +60,11 @@ impl Store {
         lock::holder_in_directory(&self.path)
     }
 
+    /// Who waits for the state lock now, as far as it can be seen.
+    pub fn lock_waiters(&self) -> Vec<i32> {
+        lock::waiters_in_directory(&self.path)
+    }
+
     /// The directory, open: for what lies beside the registry.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()

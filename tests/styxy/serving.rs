@@ -114,6 +114,8 @@ fn nothing_wakes_it_while_nothing_happens_and_it_hears_of_changes_at_once() {
 #[test]
 fn who_holds_the_state_lock_is_told_as_long_as_somebody_waits_for_it() {
     let sandbox = Sandbox::new();
+    let services = "[services.front]\ntype = 'web'\ncommand = 'child serve'\n";
+    fs::write(sandbox.file("styxy.toml"), services).expect("our project");
     let served = served(&sandbox);
     let mut lines = events(&served);
     let mut told = || {
@@ -121,21 +123,23 @@ fn who_holds_the_state_lock_is_told_as_long_as_somebody_waits_for_it() {
         let data = lines.next().expect("its data");
         serde_json::from_str::<Value>(data.strip_prefix("data: ").expect("data")).expect("JSON")
     };
-    let lock = fs::File::open(sandbox.state().join("state.lock")).expect("it stays");
-    lock.lock().expect("nobody holds it for long");
-    std::thread::scope(|scope| {
+    // A start waits in a process of its own.
+    for request in ["POST /cleanup", "POST /services/front/start"] {
+        let lock = fs::File::open(sandbox.state().join("state.lock")).expect("it stays");
+        lock.lock().expect("nobody holds it for long");
         let (port, key) = (served.port, format!("X-API-Key: {}", served.token));
-        let cleanup =
-            scope.spawn(move || send(port, "POST /cleanup", &["Host: localhost", &key], "").status);
+        let answered =
+            std::thread::spawn(move || send(port, request, &["Host: localhost", &key], "").status);
         let held = told();
-        assert_eq!(held["pid"], std::process::id(), "{held}");
+        assert_eq!(held["pid"], std::process::id(), "{request}: {held}");
         assert_eq!((&held["stopped"], &held["patienceMs"]), (&json!(false), &json!(10_000)));
         assert!(held["command"].as_str().expect("a command").contains("styxy"), "{held}");
-        assert!(held["heldMs"].as_u64() >= Some(1000), "{held}");
+        assert!(held["heldMs"].as_u64() >= Some(1000), "{request}: {held}");
         drop(lock);
-        assert_eq!(told(), Value::Null);
-        assert_eq!(cleanup.join().expect("an answer"), 200);
-    });
+        assert_eq!(told(), Value::Null, "{request}");
+        assert_eq!(answered.join().expect("an answer"), 200, "{request}");
+    }
+    sandbox.run("stop web/front").code(0);
 }
 
 #[test]
