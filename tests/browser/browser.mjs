@@ -11,9 +11,13 @@ const { chromium } = createRequire(`${modules}/`)("playwright-core");
 export const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 export const faults = [];
 
+/** No step takes a tenth of this on an idle machine; a busy one gets the rest. In ms. */
+const LIMIT = 120_000;
+
 /** A page in a session of its own, at an address if there is one. */
 export async function open(options, address) {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(LIMIT);
   const page = await context.newPage();
   page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
   page.on("dialog", (dialog) => {
