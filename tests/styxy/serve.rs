@@ -5,6 +5,7 @@ use crate::running::Running;
 use crate::sandbox::Sandbox;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -255,9 +256,16 @@ fn a_lease_is_made_and_given_back_as_with_the_original_daemon() {
     assert_eq!((again.status, &again.json()["success"]), (400, &json!(false)));
     assert_eq!(served.get("/status")["status"], "running");
     assert_eq!(served.get("/config")["service_types"]["web"]["portRange"][0], sandbox.port(0));
-    assert_eq!(served.get("/openapi.json")["openapi"], "3.1.0");
+    let document = served.get("/openapi.json");
+    assert_eq!(document["openapi"], "3.1.0");
+    let described = &document["components"]["schemas"]["Instance"]["properties"];
+    assert_eq!(names(&served.get("/instances")["instances"][0]), names(described));
     // What the command line sees is the same.
     assert_eq!(sandbox.instances().len(), 3);
+}
+
+fn names(object: &Value) -> BTreeSet<&String> {
+    object.as_object().expect("an object").keys().collect()
 }
 
 #[test]
