@@ -1,4 +1,5 @@
-// A row of the list of instances. It is kept as long as it can be seen, and what stays the same isn't written again.
+// A row of the list of instances. It is kept as long as it can be seen, and serves another instance after that; what
+// stays the same isn't written again.
 
 import {
   age,
@@ -7,7 +8,6 @@ import {
   el,
   exact,
   fullName,
-  nameOf,
   put,
   shortName,
   spokenAge,
@@ -23,13 +23,11 @@ import { world } from "./world.js";
 export function instanceRow(first, open) {
   let view = first;
   const cells = makeCells();
-  const node = el(
-    "div.row",
-    { role: "row", "data-lock": first.lockId, onclick: () => open(view) },
-    Object.values(cells),
-  );
+  const node = el("div.row", { role: "row", onclick: () => open(view) }, Object.values(cells));
   const mark = el("span.mark");
-  let [drawn, y, index] = [null, null, null];
+  const name = makeName();
+  put(cells.name, mark, name.node);
+  let [drawn, known, y, index] = [null, {}, null, null];
   const row = {
     node,
     age: () => drawAge(cells, view),
@@ -40,16 +38,21 @@ export function instanceRow(first, open) {
     /** Draws what is known of it now, as the row with the number `at`, so far below the first one's `top`. */
     show(next, at, top) {
       view = next;
-      if (top !== y) node.style.setProperty("--y", `${top}px`);
+      if (top !== y) node.style.transform = `translateY(${top}px)`;
       if (at !== index) node.setAttribute("aria-rowindex", at + 2);
       [y, index] = [top, at];
       // A twin that came or went changes the name too.
       const state = JSON.stringify([next, shortName(next)]);
       if (drawn === state) return;
       drawn = state;
-      put(mark, glyph(view.phase));
-      put(cells.name, mark, nameCell(view));
-      node.className = inTrouble(view) ? `row trouble ${washOf(view)}` : "row";
+      node.dataset.lock = view.lockId;
+      if (known.phase !== view.phase) put(mark, glyph(view.phase));
+      name.show(view);
+      const more = besideName(view);
+      if (more.key !== known.more) put(cells.name, mark, name.node, more.make());
+      const look = inTrouble(view) ? `row trouble ${washOf(view)}` : "row";
+      if (look !== known.look) node.className = look;
+      known = { phase: view.phase, more: more.key, look };
       drawTexts(cells, view);
       row.choose();
       row.age();
@@ -71,8 +74,24 @@ const makeCells = () => ({
   restarts: el("span.num.more", { role: "cell" }),
 });
 
-/** The name, what else it is, and why it is in trouble. */
-function nameCell(view) {
+/** The button with the name: `show` writes another one into it. */
+function makeName() {
+  const [type, id] = [el("span.dim"), el("b")];
+  const whole = el("span.name", {}, type, id);
+  const node = el("button.row-name", { type: "button" }, whole);
+  return {
+    node,
+    show(view) {
+      tell(type, `${visible(view.type)}/`);
+      tell(id, shortName(view));
+      whole.title = fullName(view);
+      node.setAttribute("aria-label", `${fullName(view)}, ${WORDS[view.phase]}`);
+    },
+  };
+}
+
+/** What else it is, and why it is in trouble: `make` makes the elements, the same for the same `key`. */
+function besideName(view) {
   const more = Object.keys(view.ports ?? {}).length - 1;
   const second = [
     view.phase !== "ready" && !inTrouble(view) ? WORDS[view.phase] : null,
@@ -80,25 +99,25 @@ function nameCell(view) {
     view.container ? "container" : null,
     otherUser(view),
   ].filter(Boolean);
-  return [
-    el(
-      "button.row-name",
-      { type: "button", "aria-label": `${fullName(view)}, ${WORDS[view.phase]}` },
-      nameOf(view),
-    ),
-    second.length ? el("span.dim", {}, second.join(" · ")) : null,
-    inTrouble(view) ? el("span.reason", {}, reasonOf(view)) : null,
-  ];
+  const reason = inTrouble(view) ? reasonOf(view) : null;
+  return {
+    key: JSON.stringify([second, reason]),
+    make: () => [
+      second.length ? el("span.dim", {}, second.join(" · ")) : null,
+      reason ? el("span.reason", {}, reason) : null,
+    ],
+  };
 }
 
 /** What changes with an event alone. */
 function drawTexts({ port, restarts, command, project, old }, view) {
-  port.textContent = view.port;
-  restarts.textContent = view.restarts || "·";
-  command.textContent = visible(commandLine(view.command)) || "–";
+  tell(port, view.port);
+  tell(restarts, view.restarts || "·");
+  tell(command, visible(commandLine(view.command)) || "–");
   command.title = command.textContent;
-  project.textContent = visible(view.project ?? "–");
+  tell(project, visible(view.project ?? "–"));
   old.title = "";
+  old.removeAttribute("aria-label");
 }
 
 function drawAge({ old, name }, view) {

@@ -29,13 +29,13 @@ export function makeLine(stretch, isNamed, number) {
     use,
   );
   // `hits` are the occupants, each with its place; `drawn` tells what is shown, so that the same isn't drawn again.
-  return { ...stretch, node, drawing, use, spokenLine, hits: [], drawn: "" };
+  return { ...stretch, node, drawing, use, spokenLine, hits: [], drawn: "", told: "" };
 }
 
 /** Draws who is on a line, unless it shows that already. `lines` are all of the map's, `sizes` is in px. */
-export function drawLine(line, { lines, ports, strangers }, sizes) {
+export function drawLine(line, { lines, onLines }, sizes) {
   const frame = frameOf(line, sizes);
-  const present = presentOn(line, lines, ports, strangers, frame.span);
+  const present = presentOn(line, lines, onLines.get(line.base) ?? []);
   const state = stateOf(line, present, frame);
   if (line.drawn === state) return;
   const leases = present.filter((one) => one.view);
@@ -50,14 +50,13 @@ export function drawLine(line, { lines, ports, strangers }, sizes) {
     svg("line.bed", { x1: 0, x2: frame.width, y1: frame.height / 2, y2: frame.height / 2 }),
     neighbours(line, lines, frame),
     basin(line, leases.length === 0, frame),
-    ticks(line, frame),
+    tick(line, frame),
     line.hits.map((hit) => markOf(hit, known, frame)),
     gone.map((hit) => goingMark(hit, frame)),
     labels(line, present, frame),
     leases.length ? [] : line.guests.map((guest) => guestLabel(guest, line, frame)),
   );
   line.drawing.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-  tellUse(line, ports);
 }
 
 /** Who a point of a line is near to. */
@@ -83,17 +82,12 @@ function frameOf(line, { width, height, scale, span }) {
   };
 }
 
-/** The leases and strangers of a line, from the left. */
-function presentOn(line, lines, ports, strangers, span) {
-  const present = [];
-  for (let port = line.base; port < line.base + span; port++) {
-    const view = ports.get(port);
+/** The leases and strangers of a line, from the left, of those that are on its ports. */
+const presentOn = (line, lines, onPorts) =>
+  onPorts.filter(({ port, view }) => {
     const isOwn = port >= line.from && port <= line.to;
-    if (view && (isOwn || takesIn(line, lines, port))) present.push({ port, view });
-    else if (isOwn && strangers.has(port)) present.push({ port, listener: strangers.get(port) });
-  }
-  return present;
-}
+    return isOwn || (view && takesIn(line, lines, port));
+  });
 
 /** Whether a line shows a lease beside its range: of those with the same ports the first, if no line is its own. */
 function takesIn(line, lines, port) {
@@ -109,7 +103,7 @@ function stateOf(line, present, { width, height }) {
     const chosen = view.lockId === world.chosen ? "!" : "";
     return `${port}${view.phase}${shortName(view)}${view.lockId}${chosen}`;
   });
-  return `${width}:${height}:${line.type.leased}:${line.type.free}:${marks.join()}`;
+  return `${width}:${height}:${marks.join()}`;
 }
 
 /** Where on the same ports another range lies, that has a line of its own. */
@@ -139,10 +133,11 @@ function basin(line, isEmpty, { height, step, x }) {
 }
 
 /** A tick at each tenth of the line, within the basin. */
-function ticks(line, { height, span, x }) {
-  return Array.from({ length: 9 }, (_, at) => line.base + ((at + 1) * span) / 10)
+function tick(line, { height, span, x }) {
+  const ticks = Array.from({ length: 9 }, (_, at) => line.base + ((at + 1) * span) / 10)
     .filter((port) => port > line.from && port <= line.to)
-    .map((port) => svg("line.tick", { x1: x(port), x2: x(port), y1: 2, y2: height - 2 }));
+    .map((port) => `M${x(port)} 2V${height - 2}`);
+  return ticks.length ? svg("path.tick", { d: ticks.join("") }) : null;
 }
 
 const shapeAt = (hit, phase, { height, scale }) => shape(phase, hit.x, 4 * scale, hit.w, height - 8 * scale);
@@ -176,12 +171,12 @@ function guestLabel(guest, line, { height, scale, x }) {
   );
 }
 
-/** Says how much of the range is in use: in figures at its first line, and for screen readers at each. */
-function tellUse(line, ports) {
-  let inUse = 0;
-  for (const port of ports.keys())
-    if (line.type.ranges.some(([from, to]) => port >= from && port <= to)) inUse += 1;
+/** Says who is on a line, and how much of its range is in use: `inUse` ports. Figures stand at its first line alone. */
+export function tellUse(line, inUse) {
   const size = line.type.leased + line.type.free;
+  const state = `${inUse}/${size}:${line.drawn}`;
+  if (line.told === state) return;
+  line.told = state;
   put(line.use, line.isFirst ? [el("b", {}, inUse), `/${size}`] : "");
   line.node.classList.toggle("still", inUse === 0);
   const stops = stopsOf(line).map((stop) => (stop.hit ? spoken(stop.hit) : spokenFree(stop)));

@@ -4,11 +4,12 @@ import { setWish, wish } from "./address.js";
 import { count, el, put, rem, svg, visible } from "./dom.js";
 import { followKeys } from "./keyboard.js";
 import { drawLine, makeLine } from "./line.js";
-import { programOf, strangersByPort } from "./occupant.js";
+import { UseTold, occupantsOf } from "./line_use.js";
+import { programOf } from "./occupant.js";
 import { followPointer } from "./pointer.js";
 import { PORT_MAX, linesOf } from "./stretches.js";
 import { makeTip } from "./tip.js";
-import { byPort, watch, world } from "./world.js";
+import { watch, world } from "./world.js";
 
 /** How many ports a line spans, by zoom. */
 const SPANS = [100, 50, 25];
@@ -33,6 +34,7 @@ export function lines(open) {
   node.leave = () => {
     unwatch();
     sizes.disconnect();
+    map.uses.leave();
     unfollow();
   };
   node.go = (port) => map.scrollTo(port);
@@ -55,6 +57,7 @@ class PortMap {
   ruler = svg("svg.ruler", { "aria-hidden": "true" });
   body = el("div.lines", { role: "grid", "aria-label": "Ports by range", tabindex: 0 });
   tip = makeTip();
+  uses = new UseTold();
 
   constructor(open) {
     this.open = open;
@@ -102,13 +105,18 @@ class PortMap {
     );
     // Closer, a line begins and ends at round numbers: what lies between ranges is on it, too.
     put(this.body, this.zoom ? this.lines.map((line) => line.node) : withGaps(this.lines));
+    this.size = null;
+    this.uses.leave();
     this.measure();
   }
 
   /** All is measured before anything is drawn, and not again before something else has its size. */
   measure() {
     const heights = this.lines.map((line) => line.drawing.clientHeight || HEIGHT);
-    this.size = { width: this.lines[0]?.drawing.clientWidth ?? 0, heights, scale: rem() / 16 };
+    const size = { width: this.lines[0]?.drawing.clientWidth ?? 0, heights, scale: rem() / 16 };
+    // A longer list beside it makes the map longer, and nothing on it.
+    if (JSON.stringify(size) === JSON.stringify(this.size)) return;
+    this.size = size;
     drawRuler(this.ruler, this.span);
     this.drawAll();
   }
@@ -116,10 +124,11 @@ class PortMap {
   drawAll() {
     if (!this.size?.width) return;
     const { width, heights, scale } = this.size;
-    const scene = { lines: this.lines, ports: byPort(), strangers: strangersByPort() };
+    const scene = { lines: this.lines, onLines: occupantsOf(this.span) };
     this.lines.forEach((line, at) =>
       drawLine(line, scene, { width, height: heights[at], scale, span: this.span }),
     );
+    this.uses.tell(this.lines);
   }
 
   /** Opens who is at a port: an instance, or what is known of a stranger. */

@@ -32,9 +32,15 @@ export const isChanging = (view) => ["starting", "stopping"].includes(view.phase
 const box = (x, y, w, h) =>
   svg("rect", { x, y, width: Math.max(w, 0.5), height: Math.max(h, 0.5), rx: Math.min(1.2, w / 3) });
 
-/** The shape of a phase in a box. Under 4 px it is drawn as simple as it must be. */
+/** The shape of a phase in a box. Under 4 px it is drawn as simple as it must be; one piece needs no group. */
 export function shape(phase, x, y, w, h) {
-  const group = svg(`g.tone-${TONES[phase] ?? "quiet"}.phase-${phase}`);
+  const pieces = piecesOf(phase, x, y, w, h);
+  const whole = pieces.length === 1 ? pieces[0] : svg("g", {}, pieces);
+  whole.classList.add(`tone-${TONES[phase] ?? "quiet"}`, `phase-${phase}`);
+  return whole;
+}
+
+function piecesOf(phase, x, y, w, h) {
   const line = Math.max(1, Math.min(1.4, w / 5));
   const outline = () =>
     svg("rect.outline", {
@@ -47,32 +53,26 @@ export function shape(phase, x, y, w, h) {
     });
   switch (phase) {
     case "ready":
-      group.append(box(x, y, w, h));
-      break;
-    case "starting":
-      if (w >= 4) group.append(outline());
-      group.append(fillTide(box(x, y + h / 2, w, h / 2)));
-      break;
+      return [box(x, y, w, h)];
+    case "starting": {
+      const tide = fillTide(box(x, y + h / 2, w, h / 2));
+      return w >= 4 ? [outline(), tide] : [svg("g", {}, tide)];
+    }
     case "unhealthy":
-      group.append(box(x, y, w, h * 0.64), box(x, y + h * 0.8, w, h * 0.2));
-      break;
+      return [box(x, y, w, h * 0.64), box(x, y + h * 0.8, w, h * 0.2)];
     case "stuck":
-      group.append(box(x, y, w, h * 0.38), box(x, y + h * 0.52, w, h * 0.48));
-      break;
+      return [box(x, y, w, h * 0.38), box(x, y + h * 0.52, w, h * 0.48)];
     case "backoff":
-      for (const at of [0, 0.38, 0.76]) group.append(box(x, y + h * at, w, h * 0.24));
-      break;
+      return [0, 0.38, 0.76].map((at) => box(x, y + h * at, w, h * 0.24));
     case "stopping":
-      group.append(svg("path", { d: `M${x} ${y}h${w}L${x + w / 2} ${y + h}z` }));
-      break;
+      return [svg("path", { d: `M${x} ${y}h${w}L${x + w / 2} ${y + h}z` })];
     case "reserved":
-      group.append(w >= 4 ? outline() : box(x, y + h * 0.65, w, h * 0.35));
-      break;
+      return [w >= 4 ? outline() : box(x, y + h * 0.65, w, h * 0.35)];
     default:
-      group.append(box(x + w / 2 - line / 2, y, line, h));
+      return [box(x + w / 2 - line / 2, y, line, h)];
   }
-  return group;
 }
+
 function fillTide(node) {
   node.classList.add("tide");
   return node;

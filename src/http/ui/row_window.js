@@ -1,11 +1,15 @@
-// Of a long list, the rows that can be seen: a thousand instances cost no more than forty.
+// Of a long list, the rows that can be seen: a thousand instances cost no more than ninety.
 
 import { rem } from "./dom.js";
 import { instanceRow } from "./instance_row.js";
 import { inTrouble } from "./phases.js";
+import { putInOrder } from "./row_order.js";
 
 /** So many rows are there even if they cannot be seen. */
 const ALWAYS = 20;
+/** So long after the last scroll, in ms, rows are put in the order that readers and keys follow, and so many a frame. */
+const CALM = 150;
+const MOVES = 6;
 
 /** Keeps the rows in `body`, which is the table's; `open` opens an instance. */
 export function rowWindow(table, body, open) {
@@ -16,6 +20,7 @@ export function rowWindow(table, body, open) {
   let height = null;
   let scrolled = scrollY;
   let lookAgain = 0;
+  let tidies = 0;
 
   /** How high rows are, and where the first one begins: asked when something has got another size. */
   function measure() {
@@ -23,7 +28,9 @@ export function rowWindow(table, body, open) {
     const [low, tall] = ["--row", "--row-trouble"].map(
       (name) => parseFloat(style.getPropertyValue(name)) * rem(),
     );
-    size = { low, tall, top: body.getBoundingClientRect().top + scrollY };
+    const now = { low, tall, top: body.getBoundingClientRect().top + scrollY, seen: innerHeight };
+    if (JSON.stringify(now) === JSON.stringify(size)) return;
+    size = now;
     arrange();
   }
 
@@ -37,26 +44,39 @@ export function rowWindow(table, body, open) {
     });
     if (height !== y) {
       height = y;
-      body.style.setProperty("--height", `${y}px`);
+      body.style.height = `${y}px`;
       table.setAttribute("aria-rowcount", order.length + 1);
     }
     look();
   }
 
-  /** Puts there what can be seen, and a screen's half around it. */
+  /** Puts there what can be seen, and a screen's half around it. What cannot be seen any more serves for what can. */
   function look() {
     lookAgain = 0;
-    const seen = seenPlaces(tops, scrolled - size.top);
-    forget(rows, new Set(seen.map((at) => order[at].lockId)));
-    let place = body.firstChild;
+    const seen = seenPlaces(tops, scrolled - size.top, size);
+    const spare = letGo(rows, new Set(seen.map((at) => order[at].lockId)));
     for (const at of seen) {
       const view = order[at];
-      if (!rows.has(view.lockId)) rows.set(view.lockId, instanceRow(view, open));
-      const row = rows.get(view.lockId);
+      let row = rows.get(view.lockId);
+      if (!row) {
+        row = spare.shift() ?? instanceRow(view, open);
+        rows.set(view.lockId, row);
+      }
       row.show(view, at, tops[at]);
-      if (row.node === place) place = place.nextSibling;
-      else body.insertBefore(row.node, place);
+      if (!row.node.parentNode) body.append(row.node);
     }
+    for (const row of spare) row.node.remove();
+    tidySoon(CALM);
+  }
+
+  /** Where rows stand doesn't depend on their order: it is put right when there is time. */
+  function tidySoon(wait) {
+    clearTimeout(tidies);
+    tidies = setTimeout(() => requestAnimationFrame(tidy), wait);
+  }
+  function tidy() {
+    const wanted = order.filter((view) => rows.has(view.lockId)).map((view) => rows.get(view.lockId).node);
+    if (!putInOrder(body, wanted, MOVES)) tidySoon(0);
   }
   const looks = () => {
     scrolled = scrollY;
@@ -73,32 +93,35 @@ export function rowWindow(table, body, open) {
     show(next) {
       order = next;
       arrange();
+      if (size) tidy();
     },
     leave() {
+      clearTimeout(tidies);
       sizes.disconnect();
       removeEventListener("scroll", looks);
     },
   };
 }
 
-/** Takes the rows away that cannot be seen any more, but for one that somebody's keys are on. */
-function forget(rows, keep) {
+/** Forgets the rows that cannot be seen any more, but for one that somebody's keys are on; answers them. */
+function letGo(rows, keep) {
+  const spare = [];
   for (const [lockId, row] of rows)
     if (!keep.has(lockId) && !row.node.contains(document.activeElement)) {
-      row.node.remove();
+      spare.push(row);
       rows.delete(lockId);
     }
+  return spare;
 }
 
-/** Which places of the order are seen when the window begins at `above`. */
-function seenPlaces(tops, above) {
-  const ahead = innerHeight / 2;
-  const from = Math.max(0, firstAbove(tops, above - ahead) - 1);
-  const to = firstAbove(tops, above + innerHeight + ahead);
+/** Which places of the order are seen when the window begins at `above`: so many wherever that is. */
+function seenPlaces(tops, above, { low, seen: screen }) {
+  const from = Math.max(ALWAYS, firstAbove(tops, above - screen / 2) - 1);
+  const to = Math.min(tops.length, from + Math.ceil((2 * screen) / low) + 2);
   // The first ones are always there: that is where the tabulator key leads to from the map.
   const seen = [];
   for (let at = 0; at < Math.min(ALWAYS, tops.length); at++) seen.push(at);
-  for (let at = Math.max(from, ALWAYS); at < to; at++) seen.push(at);
+  for (let at = from; at < to; at++) seen.push(at);
   return seen;
 }
 
