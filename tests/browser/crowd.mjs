@@ -2,10 +2,16 @@
 
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { browser, figure, given, open, shot, url } from "./browser.mjs";
+import { setTimeout } from "node:timers/promises";
+import { figure, given, open, shot, url } from "./browser.mjs";
+import { costOf, part } from "./frames.mjs";
 
 /** So many leases are made one after the other. */
 const TURNS = 7;
+/** So many frames are measured; a lease comes or goes so often meanwhile, in ms; the page holds less than so much. */
+const FRAMES = 120;
+const APART = 50;
+const NODES_MAX = 6000;
 
 /** A lease of a terminal appears, and no request of the page's has asked for it. */
 export async function told() {
@@ -48,67 +54,101 @@ export async function told() {
 
 /** A thousand leases are there, and those that are seen are drawn. */
 export async function thousand() {
-  const { origin } = new URL(url);
-  const headers = { "x-api-key": given, "content-type": "application/json" };
   const page = await open({ viewport: { width: 1440, height: 900 } }, url);
   await page.locator('.instances .table[aria-rowcount="1002"]').waitFor();
-  const nodes = await page.evaluate(() => document.querySelectorAll(".lines *").length);
-  assert.ok(nodes < 6000, `${nodes} nodes in the map`);
-  const rows = await page.locator(".instances .row[data-lock]").count();
-  assert.ok(rows > 20 && rows < 200, `${rows} rows`);
-  await shot(page, "thousand");
   // Figures to keep, not to fail by: machines are shared. Without a display, a frame takes what its work takes.
-  const frames = (scrolls) =>
-    page.evaluate(
-      (scrolls) =>
-        new Promise((done) => {
-          const times = [];
-          let before = performance.now();
-          const frame = (now) => {
-            times.push(now - before);
-            before = now;
-            if (scrolls) scrollBy(0, times.length < 60 ? 240 : -240);
-            if (times.length < 120) requestAnimationFrame(frame);
-            else done(times.slice(1).sort((a, b) => a - b));
-          };
-          requestAnimationFrame(frame);
-        }),
-      scrolls,
-    );
-  // On a machine that others use, too, the processor time of a frame says more than its length.
-  const system = await browser.newBrowserCDPSession();
-  const used = async () => {
-    const { processInfo } = await system.send("SystemInfo.getProcessInfo");
-    return processInfo
-      .filter(({ type }) => type === "renderer" || type === "GPU")
-      .reduce((sum, { cpuTime }) => sum + cpuTime, 0);
-  };
-  const told = async (what, scrolls) => {
-    const before = await used();
-    const times = await frames(scrolls);
-    const each = (1000 * ((await used()) - before)) / times.length;
-    assert.equal(times.length, 119);
-    figure(
-      `frames while ${what} with 1000 leases: median ${times[60].toFixed(1)} ms, 95% ${times[113].toFixed(1)} ms, longest ${times[118].toFixed(1)} ms, processor time of each ${each.toFixed(1)} ms; wanted: 33 ms`,
-    );
-  };
-  await told("nothing happens", false);
-  await told("scrolling", true);
-  let over = false;
-  const changes = (async () => {
-    for (let turn = 0; !over; turn++) {
-      const body = JSON.stringify({ service_type: "many", service_name: `brief-${turn}` });
-      const { lockId } = await (await fetch(`${origin}/allocate`, { method: "POST", headers, body })).json();
-      await fetch(`${origin}/allocate/${lockId}`, { method: "DELETE", headers });
-    }
-  })();
-  await told("leases come and go", false);
-  over = true;
-  await changes;
+  await isSmall(page);
+  await shot(page, "thousand");
+  await tellCost("nothing happens", () => frames(page));
+  await tellCost("scrolling", () => frames(page, "scrolls"));
+  await isSmall(page);
+  await tellCost("the pointer moves over the map", () => frames(page, "points"));
+  for (const type of ["many", "bench"]) {
+    const end = comeAndGo(type);
+    await tellCost(`leases of ${type} come and go`, () => frames(page));
+    await end();
+    await isSmall(page);
+  }
   // The last one is there when it is scrolled to, and the first one again after that.
   await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
   await page.locator('.instances .row[aria-rowindex="1002"]').waitFor();
+  await isInOrder(page);
   await page.evaluate(() => scrollTo(0, 0));
   await page.locator('.instances .row[aria-rowindex="2"]').waitFor();
+  await isInOrder(page);
   console.log("a thousand leases");
+}
+
+/** What the page holds doesn't grow with what nobody sees. */
+async function isSmall(page) {
+  const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
+  assert.ok(nodes < NODES_MAX, `${nodes} nodes in the page`);
+  const rows = await page.locator(".instances .row[data-lock]").count();
+  assert.ok(rows > 20 && rows < 200, `${rows} rows`);
+}
+
+/** Rows serve for others when they are scrolled; once that is over they are read in the order they are seen in. */
+const isInOrder = (page) =>
+  page.waitForFunction(() => {
+    const rows = [...document.querySelectorAll(".instances .row[data-lock]")];
+    const numbers = rows.map((row) => Number(row.getAttribute("aria-rowindex")));
+    return numbers.every((number, at) => at === 0 || numbers[at - 1] < number);
+  });
+
+/** How long each of so many frames takes, in ms, while nothing or something is done in each of them. */
+const frames = (page, deed) =>
+  page.evaluate(
+    ([deed, count]) =>
+      new Promise((done) => {
+        const times = [];
+        let before = performance.now();
+        const point = (drawing) => {
+          const { left, top, width } = drawing.getBoundingClientRect();
+          const clientX = left + ((times.length % 20) / 20) * width;
+          drawing.dispatchEvent(
+            new PointerEvent("pointermove", { bubbles: true, clientX, clientY: top + 5 }),
+          );
+        };
+        const drawings = document.querySelectorAll(".lines svg");
+        const frame = (now) => {
+          times.push(now - before);
+          before = now;
+          if (deed === "scrolls") scrollBy(0, times.length <= count / 2 ? 240 : -240);
+          if (deed === "points") point(drawings[Math.floor(times.length / 20)]);
+          if (times.length <= count) requestAnimationFrame(frame);
+          else done(times.slice(1));
+        };
+        requestAnimationFrame(frame);
+      }),
+    [deed, FRAMES],
+  );
+
+/** Says what frames cost while `what`. */
+async function tellCost(what, act) {
+  const { lengths, page, each } = await costOf(act);
+  assert.equal(lengths.length, FRAMES);
+  assert.ok(page.length > 0, "the trace tells of no frame");
+  figure(
+    `frames while ${what}, 1000 leases: ${part(lengths, 0.5)} ms apart (95% ${part(lengths, 0.95)}), the page's own time ${part(page, 0.5)} ms (95% ${part(page, 0.95)}), of all processes ${each.toFixed(1)} ms; wanted: own 8 ms`,
+  );
+}
+
+/** Leases of a type come and go until what comes back is called. */
+function comeAndGo(type) {
+  const { origin } = new URL(url);
+  const headers = { "x-api-key": given, "content-type": "application/json" };
+  let isOver = false;
+  const changes = (async () => {
+    for (let turn = 0; !isOver; turn++) {
+      const body = JSON.stringify({ service_type: type, service_name: `brief-${turn}` });
+      const { lockId } = await (await fetch(`${origin}/allocate`, { method: "POST", headers, body })).json();
+      await setTimeout(APART);
+      await fetch(`${origin}/allocate/${lockId}`, { method: "DELETE", headers });
+      await setTimeout(APART);
+    }
+  })();
+  return () => {
+    isOver = true;
+    return changes;
+  };
 }

@@ -25,7 +25,8 @@ export function announceChanges() {
 /** How many are in trouble, in the title; whether any is, as a dot on the icon. */
 export function drawTitle() {
   const trouble = sorted().filter(inTrouble).length;
-  document.title = trouble ? `${trouble} in trouble · styxy` : "styxy";
+  const title = trouble ? `${trouble} in trouble · styxy` : "styxy";
+  if (document.title !== title) document.title = title;
   const icon = document.getElementById("icon");
   const plain = icon.href.replace(DOT, "");
   const wanted = trouble ? plain.replace(SVG_END, DOT + SVG_END) : plain;

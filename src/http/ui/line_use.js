@@ -4,8 +4,9 @@ import { tellUse } from "./line.js";
 import { strangersByPort } from "./occupant.js";
 import { byPort } from "./world.js";
 
-/** So many lines are said anew in a frame: each change of a large range is one of all of its lines. */
-const IN_A_FRAME = 12;
+/** Each change of a large range is one of all of its lines: they are said anew after so long, in ms, so many a frame. */
+const PAUSE = 1000;
+const IN_A_FRAME = 24;
 
 /** Leases and strangers in the order of their ports, by the first port of the line that they are on. */
 export function occupantsOf(span) {
@@ -22,19 +23,19 @@ export function occupantsOf(span) {
   return lines;
 }
 
-/** Has each line say how much is in use: those that show figures at once, the others in the next frames. */
+/** Has each line say how much is in use: those that show figures at once, the others, which readers hear, soon. */
 export class UseTold {
   /** The lines that are still to say it, those that have waited longest first. */
   #waiting = new Set();
   #counts = new Map();
-  #frame = 0;
+  #timer = 0;
 
   tell(lines) {
     this.#counts.clear();
     for (const line of lines)
       if (line.isFirst || line.told === "") this.#tellOne(line);
       else this.#waiting.add(line);
-    if (!this.#frame) this.#next();
+    this.#timer ||= setTimeout(() => this.#tellSome(), PAUSE);
   }
 
   #tellOne(line) {
@@ -42,21 +43,20 @@ export class UseTold {
     tellUse(line, this.#counts.get(line.type));
   }
 
-  #next() {
-    this.#frame = requestAnimationFrame(() => {
+  #tellSome() {
+    requestAnimationFrame(() => {
       for (const line of [...this.#waiting].slice(0, IN_A_FRAME)) {
         this.#waiting.delete(line);
         this.#tellOne(line);
       }
-      if (this.#waiting.size) this.#next();
-      else this.#frame = 0;
+      this.#timer = this.#waiting.size ? setTimeout(() => this.#tellSome()) : 0;
     });
   }
 
   /** Forgets the lines that waited. */
   leave() {
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
     this.#waiting.clear();
   }
 }

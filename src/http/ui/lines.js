@@ -104,7 +104,10 @@ class PortMap {
       makeLine(stretch, stretch.isFirst || this.zoom > 0, this.zoom ? stretch.base : stretch.from),
     );
     // Closer, a line begins and ends at round numbers: what lies between ranges is on it, too.
-    put(this.body, this.zoom ? this.lines.map((line) => line.node) : withGaps(this.lines));
+    const nodes = this.zoom ? this.lines.map((line) => line.node) : withGaps(this.lines);
+    this.body.style.setProperty("--lines", this.lines.length);
+    this.body.style.setProperty("--gaps", nodes.length - this.lines.length);
+    put(this.body, nodes);
     this.size = null;
     this.uses.leave();
     this.measure();

@@ -4,7 +4,7 @@ import { el, fullName, many, put, rem, svg } from "./dom.js";
 import { inTrouble } from "./phases.js";
 import { drawAxis } from "./river_axis.js";
 import { columnOf, columnsOf, depthIn, rounded } from "./river_columns.js";
-import { lights } from "./river_lights.js";
+import { Lights } from "./river_lights.js";
 import { drawSentence } from "./river_sentence.js";
 import { waterOf } from "./river_water.js";
 import { sorted, watch, world } from "./world.js";
@@ -50,12 +50,12 @@ class River {
   sentence = el("div.sentence");
   water = svg("svg.water", { role: "img" });
   bed = svg("g");
-  lamps = svg("g");
+  lights = new Lights();
   axis = el("div.axis", { "aria-hidden": "true" });
   tip = el("div.tip", { hidden: true, role: "tooltip" });
 
   constructor() {
-    this.water.append(this.bed, this.lamps);
+    this.water.append(this.bed, this.lights.node);
     this.node = el(
       "section.river",
       { "aria-label": "All ports" },
@@ -70,7 +70,7 @@ class River {
     this.draw();
   }
 
-  /** What stays is drawn again when it has changed; lights are a few paths, and are drawn each time. */
+  /** What stays is drawn again when it has changed; lights are drawn by their columns. */
   draw() {
     if (!this.size?.width) return;
     const state = this.stateOfWater();
@@ -78,7 +78,7 @@ class River {
       this.waterDrawn = state;
       this.drawWater();
     }
-    put(this.lamps, lights(this.columns, this.size.height));
+    this.lights.draw(this.columns, this.size.height);
     this.ring();
   }
 

@@ -1,6 +1,6 @@
 // The lights on the river: every lease, with its reflection in the water.
 
-import { rem, svg } from "./dom.js";
+import { put, rem, svg } from "./dom.js";
 import { TONES, inTrouble } from "./phases.js";
 import { columnOf, depthIn, rounded } from "./river_columns.js";
 import { sorted, world } from "./world.js";
@@ -14,23 +14,48 @@ const CALM = { wide: 2.6, long: 22 };
 const ALARMING = { wide: 4.5, long: 34 };
 const HEAD = 5;
 
-/** One path for each tone and depth, however many lights there are; counts the leases of each column. */
-export function lights(columns, height) {
-  const strips = world.instances.size > MANY ? STRIPS_OF_MANY : STRIPS;
-  const scale = rem() / 16;
-  const paths = new Paths();
-  const frames = [];
-  for (const column of columns) column.leases = 0;
-  // Trouble is drawn last, over all others.
-  for (const view of sorted().toReversed()) {
-    const column = columnOf(columns, view.port);
-    column.leases += 1;
-    const light = lightOf(view, column, height, scale);
-    addReflection(paths, light, strips);
-    addHead(paths, light);
-    if (view.lockId === world.chosen) frames.push(frameAround(light));
+/** All lights: those of a column are drawn again when one of them has changed. */
+export class Lights {
+  node = svg("g");
+  #frames = svg("g");
+  /** What was drawn of each column, and from what. */
+  #drawn = new Map();
+
+  /** Draws them; counts the leases of each column. */
+  draw(columns, height) {
+    const strips = world.instances.size > MANY ? STRIPS_OF_MANY : STRIPS;
+    const scale = rem() / 16;
+    const all = new Map(columns.map((column) => [column, []]));
+    // Trouble is drawn last, over all others.
+    for (const view of sorted().toReversed()) all.get(columnOf(columns, view.port)).push(view);
+    const groups = [];
+    const frames = [];
+    for (const [column, views] of all) {
+      column.leases = views.length;
+      groups.push(this.#column(column, views, { height, scale, strips }));
+      for (const view of views)
+        if (view.lockId === world.chosen) frames.push(frameAround(lightOf(view, column, height, scale)));
+    }
+    if (this.node.childElementCount !== groups.length + 1) put(this.node, groups, this.#frames);
+    put(this.#frames, frames);
   }
-  return [...paths.nodes(), ...frames];
+
+  /** A column's lights in a group that stays: one path for each tone and depth, however many lights there are. */
+  #column(column, views, { height, scale, strips }) {
+    if (!this.#drawn.has(column.k)) this.#drawn.set(column.k, { group: svg("g"), state: "" });
+    const drawn = this.#drawn.get(column.k);
+    const state = `${column.x} ${column.w} ${height} ${scale} ${strips} ${views.map((view) => `${view.port}${view.phase}`)}`;
+    if (drawn.state === state) return drawn.group;
+    drawn.state = state;
+    const paths = new Paths();
+    for (const view of views) {
+      const light = lightOf(view, column, height, scale);
+      addReflection(paths, light, strips);
+      addHead(paths, light);
+    }
+    put(drawn.group, paths.nodes());
+    return drawn.group;
+  }
 }
 
 /** Where a light is, in px, and in which tone. */
