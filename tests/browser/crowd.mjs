@@ -137,13 +137,18 @@ async function tellCost(what, act) {
 function comeAndGo(type) {
   const { origin } = new URL(url);
   const headers = { "x-api-key": given, "content-type": "application/json" };
+  // A connection that nobody has used for a while may be closed just when it is used again: once more, then.
+  const ask = (path, options) => {
+    const again = () => fetch(`${origin}${path}`, { headers, ...options });
+    return again().catch(again);
+  };
   let isOver = false;
   const changes = (async () => {
     for (let turn = 0; !isOver; turn++) {
       const body = JSON.stringify({ service_type: type, service_name: `brief-${turn}` });
-      const { lockId } = await (await fetch(`${origin}/allocate`, { method: "POST", headers, body })).json();
+      const { lockId } = await (await ask("/allocate", { method: "POST", body })).json();
       await setTimeout(APART);
-      await fetch(`${origin}/allocate/${lockId}`, { method: "DELETE", headers });
+      await ask(`/allocate/${lockId}`, { method: "DELETE" });
       await setTimeout(APART);
     }
   })();
