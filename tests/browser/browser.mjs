@@ -11,6 +11,8 @@ const { chromium } = createRequire(`${modules}/`)("playwright-core");
 export const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 export const faults = [];
 
+/** When an interface comes or goes, as those of containers in other tests do, Chromium ends all of its requests so. */
+const INTERFACES = "ERR_NETWORK_CHANGED";
 /** No step takes a tenth of this on an idle machine; a busy one gets the rest. In ms. */
 const LIMIT = 120_000;
 
@@ -27,7 +29,8 @@ export async function open(options, address) {
   // A text that makes no sense is answered with 400, and who ends while it is asked about with 404: the browser tells that, too.
   const isKnown = (message) =>
     message.location().url.endsWith("/config/check") ||
-    (message.location().url.endsWith("/checks") && message.text().includes("404"));
+    (message.location().url.endsWith("/checks") && message.text().includes("404")) ||
+    message.text().includes(INTERFACES);
   page.on("console", (message) => {
     if (message.type() === "error" && !isKnown(message)) faults.push(`console: ${message.text()}`);
   });
@@ -39,11 +42,27 @@ export async function open(options, address) {
     )
       faults.push(`a request to ${request.url()}`);
   });
-  if (address) {
-    await page.goto(address);
-    await page.waitForSelector(".dot.live", { state: "attached" });
-  }
+  if (address) await load(page, address);
   return page;
+}
+
+/** Opens the page. A file that the browser has dropped on its way is fetched again with all the others. */
+async function load(page, address) {
+  let dropped = null;
+  page.on("requestfailed", (request) => {
+    if (request.failure().errorText.includes(INTERFACES) && request.resourceType() === "script") dropped?.();
+  });
+  const isLive = () => page.waitForSelector(".dot.live", { state: "attached" }).then(() => true);
+  const isDropped = () =>
+    new Promise((resolve) => {
+      dropped = () => resolve(false);
+    });
+  let first = isDropped();
+  await page.goto(address);
+  while (!(await Promise.race([isLive(), first]))) {
+    first = isDropped();
+    await page.reload();
+  }
 }
 /** Leads a page elsewhere. */
 export const go = (page, hash) =>
