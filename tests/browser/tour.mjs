@@ -199,8 +199,9 @@ async function spansAndStrangers(page) {
     await page.keyboard.press("ArrowRight");
   }
   assert.match(await said(), /^\d+ to \d+, \d+ ports free$/);
-  const row = await page.locator(`.line[data-type="web"]`).first().locator("[role=rowheader]").textContent();
-  assert.match(row, /^web, \d+ of \d+ in use\. .*web\/\S+, \w+; .*\d+ to \d+, \d+ ports free/);
+  const whole = /^web, \d+ of \d+ in use\. .*web\/\S+, \w+; .*\d+ to \d+, \d+ ports free/;
+  const row = page.locator(`.line[data-type="web"]`).first();
+  await row.locator("[role=rowheader]", { hasText: whole }).waitFor({ state: "attached" });
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => location.hash.startsWith("#/r/"));
   await page.keyboard.press("Escape");
