@@ -12,13 +12,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A `docker` whose behaviour depends on files beside it: `down` (no engine can be reached) and `deaf` (a `run`
-/// that hears no TERM and never ends).
+/// A `docker` whose behaviour depends on files beside it: `down` (no engine can be reached; `refused` has what was
+/// asked meanwhile) and `deaf` (a `run` that hears no TERM and never ends).
 fn wayward(sandbox: &Sandbox) -> PathBuf {
     let path = sandbox.folder("wayward").join("docker");
     let script = "#!/bin/bash\n\
         here=${0%/*}\n\
-        if [ -e \"$here/down\" ]; then echo 'Cannot connect to the Docker daemon' >&2; exit 1; fi\n\
+        if [ -e \"$here/down\" ]; then\n\
+            echo \"$*\" >>\"$here/refused\"; echo 'Cannot connect to the Docker daemon' >&2; exit 1\n\
+        fi\n\
         if [ \"$1\" = run ] && [ -e \"$here/deaf\" ]; then\n\
             trap '' TERM INT; docker \"$@\" & wait; while :; do sleep 60; done\n\
         fi\n\
@@ -230,6 +232,32 @@ fn a_living_supervisor_finds_the_truth_when_its_engine_is_back() {
         sandbox.instance("web", "pg").is_some_and(|one| one["pid"].is_i64())
     });
     sandbox.run("stop pg").code(0);
+    running.wait();
+    assert_eq!(engine.states(&lock_id(&instance)), [""; 0]);
+}
+
+#[test]
+fn a_stop_that_no_engine_heard_is_asked_for_again() {
+    let engine = engine();
+    let sandbox = engine.sandbox();
+    let docker = wayward(&sandbox);
+    let (down, refused) = (docker.with_file_name("down"), docker.with_file_name("refused"));
+    let words = format!(
+        "run -t web -i pg --container-port 80 --stop-timeout 100ms -- {} run --rm --init {IMAGE} {SERVER}",
+        docker.display()
+    );
+    let running = sandbox.start(&words);
+    let leader = running.ready().pid;
+    let instance = sandbox.instance("web", "pg").expect("it runs");
+    fs::write(&down, "").expect("our own folder");
+    running.signal(Signal::SIGTERM);
+    running.says(&["unknown", "Cannot connect"]);
+    // The command line goes with the KILL that its container does not hear of; what is left is asked for in vain.
+    until_true("the command line's end", || !processes::is_alive(leader));
+    let count = || fs::read_to_string(&refused).unwrap_or_default().lines().count();
+    let before = count();
+    until_true("more questions", || count() > before + 2);
+    fs::remove_file(&down).expect("our own file");
     running.wait();
     assert_eq!(engine.states(&lock_id(&instance)), [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! What the engine has answered, and what it means: that containers are gone, that some are left, or that nobody
 //! knows. The end of a command is told when it is known what it has left.
 
-use super::{News, PAUSE_FIRST, Sight};
+use super::{News, PAUSE_FIRST, Sight, unheard};
 use crate::{
     container::{
         engine::Errand,
@@ -56,15 +56,20 @@ impl Driver<'_> {
         }
         match found {
             Found::Gone { code, kept } => {
-                containers.kept = kept;
+                (containers.kept, containers.again) = (kept, None);
                 self.containers_gone(aim, code);
             }
             Found::Left { ids } => {
                 containers.sight = Sight::Left;
                 if containers.is_left_alone {
                     containers.watch(&ids);
-                    if containers.word.is_none() || matches!(aim, Aim::Kill | Aim::Stop { .. }) {
-                        containers.look_again();
+                    match aim {
+                        Aim::Kill => containers.go_on_later(aim),
+                        Aim::Stop { .. } => containers.go_on_later(Aim::Look),
+                        Aim::Look | Aim::Signal(_) if containers.word.is_none() => {
+                            containers.go_on_later(Aim::Look);
+                        }
+                        Aim::Look | Aim::Signal(_) => {}
                     }
                 }
                 if matches!(containers.ending, Some((Who::Listener, _))) {
@@ -76,7 +81,7 @@ impl Driver<'_> {
             }
             Found::Unknown { why } => {
                 containers.sight = Sight::Unknown;
-                containers.look_again();
+                containers.go_on_later(unheard(aim));
                 if !std::mem::replace(&mut containers.said_silent, true) {
                     let engine = containers.contained.whose.engine_name().to_owned();
                     self.report(&Progress::EngineSilent { engine, why });
@@ -114,7 +119,7 @@ impl Driver<'_> {
             && let Some(at) = containers.making.look_again(containers.contained.whose)
         {
             containers.sight = Sight::Unseen;
-            containers.again_at = Some(at);
+            containers.again = Some((at, Aim::Look));
             return;
         }
         let is_stopping = matches!(self.machine.phase(), Phase::Stopping | Phase::Stuck);

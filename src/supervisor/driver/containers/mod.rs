@@ -61,7 +61,8 @@ pub(super) struct Containers<'a> {
     sight: Sight,
     pass: Option<(Sweep, Errand)>,
     next: Option<Aim>,
-    again_at: Option<Instant>,
+    /// When the next pass begins, unless one is wanted before, and with which wish.
+    again: Option<(Instant, Aim)>,
     pause: Duration,
     /// The leader has ended.
     is_left_alone: bool,
@@ -122,7 +123,7 @@ impl<'a> Containers<'a> {
             sight: Sight::Unseen,
             pass: None,
             next: None,
-            again_at: None,
+            again: None,
             pause: PAUSE_FIRST,
             is_left_alone: false,
             ending: None,
@@ -191,12 +192,14 @@ impl<'a> Containers<'a> {
             Mercy::Until(until) => Some(until),
             Mercy::Whole | Mercy::Over => None,
         };
-        [pass, self.again_at, self.word_until, written, mercy].into_iter().flatten().min()
+        let again = self.again.map(|(at, _)| at);
+        [pass, again, self.word_until, written, mercy].into_iter().flatten().min()
     }
 
     /// Asks for a pass. A stronger wish takes the place of a weaker one, at once if that may take long.
     pub(super) fn want(&mut self, aim: Aim) {
-        self.again_at = None;
+        let unheard = self.again.take().map(|(_, unheard)| unheard);
+        let aim = unheard.filter(|unheard| unheard.weight() > aim.weight()).unwrap_or(aim);
         match &self.pass {
             Some((pass, _)) if pass.aim() == aim => {}
             Some((pass, _)) if pass.aim().weight() < aim.weight() => {
@@ -216,7 +219,7 @@ impl<'a> Containers<'a> {
         match Errand::start(&question, self.place) {
             Ok(errand) => self.pass = Some((sweep, errand)),
             // It is met again as unknown.
-            Err(_) => self.again_at = Some(clock::now() + self.pause),
+            Err(_) => self.again = Some((clock::now() + self.pause, unheard(aim))),
         }
     }
 
@@ -248,15 +251,16 @@ impl<'a> Containers<'a> {
         if let Some(cut) = self.writings.advance(now) {
             news.gone = self.gone.take();
             if cut == Cut::Off && news.gone.is_none() && self.sight == Sight::Left {
-                self.look_again();
+                self.go_on_later(Aim::Look);
             }
         }
         if matches!(self.mercy, Mercy::Until(until) if until <= now) {
             (self.mercy, news.kills_leader) = (Mercy::Over, !self.is_left_alone);
         }
-        if self.pass.is_none() && self.again_at.is_some_and(|at| at <= now) {
-            self.again_at = None;
-            self.begin(Aim::Look);
+        if self.pass.is_none()
+            && let Some((_, aim)) = self.again.take_if(|(at, _)| *at <= now)
+        {
+            self.begin(aim);
         }
         news
     }
@@ -270,9 +274,17 @@ impl<'a> Containers<'a> {
         self.writings.follow(whose, self.place, ids);
     }
 
-    fn look_again(&mut self) {
-        self.again_at = Some(clock::now() + self.pause);
+    fn go_on_later(&mut self, aim: Aim) {
+        self.again = Some((clock::now() + self.pause, aim));
         self.pause = (self.pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// What is still wanted where the engine has perhaps not heard it. A signal may have arrived, and is not sent twice.
+fn unheard(aim: Aim) -> Aim {
+    match aim {
+        Aim::Stop { .. } | Aim::Kill => aim,
+        Aim::Look | Aim::Signal(_) => Aim::Look,
     }
 }
 
