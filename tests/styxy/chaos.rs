@@ -1,12 +1,14 @@
-//! Chaos: whoever is there is killed, stopped or asked to go, at random, while clocks jump, disks are full and
-//! the directory goes away; nothing is given twice, nothing is left.
+//! Chaos: whoever is there is killed, halted or asked to go, at random, while clocks jump, disks are full, engines
+//! fail and the directory goes away; nothing is given twice, nothing is left.
 //!
-//! `STYXY_CHAOS_KILLS` says how many kills (some dozens if it does not), `STYXY_CHAOS_SEED` repeats a run.
+//! A play ends when it has killed so often as `STYXY_CHAOS_KILLS` says (some dozens if it does not), and not before so
+//! many minutes are over as `STYXY_CHAOS_MINUTES` says; `STYXY_CHAOS_SEED` repeats its deeds.
 
 use crate::clock::{Clock, YEARS};
 use crate::dice::{self, Dice};
 use crate::disk::SmallDisk;
-use crate::patience::{until, until_true};
+use crate::failing_engine::{FailingEngine, is_command_line};
+use crate::patience::{Stopwatch, until};
 use crate::processes::{self, Process, is_alive};
 use crate::running::Running;
 use crate::sandbox::Sandbox;
@@ -14,6 +16,7 @@ use crate::witness;
 use nix::sys::signal::Signal;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// So many kills, if nobody says another number.
@@ -48,9 +51,12 @@ const KINDS: [&str; 6] =
 
 /// The sandbox, who runs in it, and what happens next.
 struct Chaos {
-    /// Where the state is, if it can be full. It goes before the sandbox does.
+    /// What the state is on, if it can be full. It goes before the sandbox does.
     disk: Option<SmallDisk>,
     sandbox: Sandbox,
+    /// Where some of the servers run, in containers.
+    engine: Option<FailingEngine>,
+    state: PathBuf,
     clock: Clock,
     dice: Dice,
     seed: u64,
@@ -67,7 +73,10 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn new(has_disk: bool) -> Self {
+    /// With an engine and a disk that fail, or without.
+    fn new(is_whole: bool) -> Self {
+        // Before the disk, which only this thread and what it starts from then on will see.
+        let engine = is_whole.then(FailingEngine::start);
         let sandbox = Sandbox::with_config(|ports| {
             let single = "instance_behavior = \"single\"";
             format!(
@@ -84,10 +93,19 @@ impl Chaos {
             )
         });
         witness::call(&sandbox);
-        let disk = has_disk.then(|| SmallDisk::mount(sandbox.state()));
+        let place = sandbox.root().join("disk");
+        // The directory itself can be taken away there; what it is mounted on could not.
+        let state = place.join("state");
+        sandbox.set("STYXY_STATE_DIR", state.to_str().expect("a plain path"));
+        let disk = is_whole.then(|| SmallDisk::mount(place));
+        if let Some(engine) = &engine {
+            engine.serve(&sandbox);
+        }
         let dice = Dice::new("STYXY_CHAOS_SEED");
         Self {
             disk,
+            engine,
+            state,
             clock: Clock::build(&sandbox),
             seed: dice.seed(),
             sandbox,
@@ -127,9 +145,9 @@ impl Chaos {
             let says = !running.is_running() || !running.stderr().is_empty();
             says.then_some(())
         };
-        let story = || format!("{}\n{:#?}", running.story(), processes::of(self.sandbox.root()));
+        let story = || format!("{}\n{}", running.story(), self.story());
         // Who stands still may be the one that it waits for.
-        if self.halted.is_none() {
+        if self.halted.is_none() && self.engine.as_ref().is_none_or(FailingEngine::answers) {
             until("a run that says how it stands", says, story);
         }
     }
@@ -137,8 +155,26 @@ impl Chaos {
     fn launch(&mut self) {
         let name = self.dice.one_of(&NAMES).expect("there are some");
         let kind = self.dice.one_of(&KINDS).expect("there are some");
-        let command = self.dice.one_of(&COMMANDS).expect("there are some");
+        let command = match &self.engine {
+            Some(engine) if self.dice.below(4) == 0 => engine.command(&mut self.dice, self.age),
+            _ => (*self.dice.one_of(&COMMANDS).expect("there are some")).to_owned(),
+        };
         self.start(&format!("run {name} {kind} --stop-timeout 200ms {command}"));
+    }
+
+    /// What there is, and what is known of it, for the message of a failing test.
+    fn story(&self) -> String {
+        let processes = processes::of(self.sandbox.root());
+        let engine = self.engine.as_ref().map_or(String::new(), FailingEngine::story);
+        let list = self.sandbox.run("list --json").stdout;
+        let log = self.sandbox.run("audit --json").stdout;
+        let log: Vec<&str> = log.lines().rev().take(100).collect();
+        let alive = self.running.iter().filter(|running| running.is_running());
+        let alive: Vec<String> = alive.map(|running| running.story()).collect();
+        let (seed, alive) = (self.seed, alive.join("\n"));
+        format!(
+            "seed {seed}\n{alive}\n{processes:#?}\n{engine}\n{list}\nthe youngest first: {log:#?}"
+        )
     }
 
     /// All processes of the sandbox of that kind.
@@ -157,14 +193,17 @@ impl Chaos {
 
     /// Everybody at once, as where memory ran out.
     fn kill_all(&mut self) {
-        let pids = self.pids(|one| is_supervisor(one) || one.has("sleep"));
+        let pids = self.pids(|one| is_supervisor(one) || one.has("sleep") || is_command_line(one));
         pids.iter().for_each(|pid| processes::signal(*pid, Signal::SIGKILL));
         self.kills += pids.len();
     }
 
-    /// A supervisor, or who serves the page, stands still while others come by.
+    /// A supervisor, its server, or who serves the page, stands still while others come by.
     fn halt_one(&mut self) {
-        let pids = self.pids(is_supervisor);
+        let pids = match self.dice.below(4) {
+            0 => self.pids(|one| is_server(one) || is_command_line(one)),
+            _ => self.pids(is_supervisor),
+        };
         if let Some(pid) = self.dice.one_of(&pids).copied() {
             processes::signal(pid, Signal::SIGSTOP);
             self.halted = Some((PATIENCE, pid));
@@ -186,6 +225,9 @@ impl Chaos {
         if let Some(disk) = self.disk.as_ref().filter(|_| self.full == 0) {
             disk.free();
         }
+        if let Some(engine) = &mut self.engine {
+            engine.pass();
+        }
         if let Some((left, pid)) = self.halted.take() {
             match left.checked_sub(1) {
                 Some(left) => self.halted = Some((left, pid)),
@@ -194,9 +236,9 @@ impl Chaos {
         }
     }
 
-    /// The state directory is taken away from those who use it. They go on, their ports stay theirs, and
-    /// with a word each ends with its whole tree; who comes meanwhile begins anew. Only of the dead nobody
-    /// knows any more: so there are none at that moment.
+    /// The state directory is taken away from those who use it, or all that is in it. They go on, their ports stay
+    /// theirs, and with a word each ends with its whole tree and its container; who comes meanwhile begins anew.
+    /// Only of the dead nobody knows any more: so there are none at that moment.
     fn rob(&mut self) {
         self.end_all();
         for _ in 0..4 {
@@ -204,28 +246,62 @@ impl Chaos {
             // Who comes later finds another directory than the one that it was started for.
             self.hear();
         }
-        let _ = fs::remove_dir_all(self.sandbox.state());
-        let robbed = format!("AGE={}", self.age);
+        let _ = fs::remove_dir_all(&self.state);
+        if self.dice.below(2) == 0 {
+            let _ = fs::create_dir(&self.state);
+        }
+        let robbed = self.age;
         self.age += 1;
         for _ in 0..4 {
             self.start_server();
         }
+        self.end_age(robbed);
+    }
+
+    /// Ends those who were robbed. Of their containers only they know, and each takes its own along.
+    fn end_age(&mut self, age: usize) {
+        let robbed = format!("AGE={age}");
         // Once: a second word is stronger than the first. Some go into the background only now.
         let mut told = BTreeSet::new();
-        until_true(&format!("the end of who was robbed (seed {})", self.seed), || {
+        let mut is_over = || {
             let left = self.pids(|one| is_supervisor(one) && one.carries(&robbed));
             let new = left.iter().filter(|pid| told.insert(**pid));
             new.for_each(|pid| processes::signal(*pid, Signal::SIGTERM));
-            left.is_empty()
-        });
+            left.is_empty().then_some(())
+        };
+        until("the end of who was robbed", &mut is_over, || self.story());
+        if let Some(engine) = &self.engine {
+            engine.has_none_of(age, self.seed);
+        }
     }
 
     fn deed(&mut self) {
         self.deeds += 1;
         self.pass();
         self.running.retain(|running| running.is_running());
+        if self.engine.is_some() && self.dice.below(10) == 0 {
+            self.deed_of_engine();
+        } else {
+            self.deed_of_styxy();
+        }
+        witness::has_seen_nothing(&self.sandbox, self.seed);
+        if let Some(engine) = &mut self.engine {
+            engine.has_seen_nothing(&self.sandbox, self.seed);
+        }
+    }
+
+    /// The engine fails, or what belongs to it is killed.
+    fn deed_of_engine(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        match self.dice.below(10) {
+            0 => self.kills += engine.fail(&mut self.dice),
+            1..=3 => self.kills += engine.kill_container(&mut self.dice),
+            _ => self.kill_one(is_command_line),
+        }
+    }
+
+    fn deed_of_styxy(&mut self) {
         let number = self.dice.below(9);
-        let is_server = |one: &Process| one.has("child") || one.has("sleep");
         match self.dice.below(25) {
             _ if self.running.len() >= RUNNING_MAX => self.kill_one(|one| one.is_styxy("run")),
             0..=6 => self.start_server(),
@@ -245,17 +321,17 @@ impl Chaos {
             }
             18 => {
                 // Whoever holds a lease gets its row back.
-                let _ = fs::remove_file(self.sandbox.state().join("state.json"));
+                let _ = fs::remove_file(self.state.join("state.json"));
             }
             19 => self.start("config consolidate"),
             20 => self.start(["serve", "serve", "serve -d"][number % 3]),
             21 => self.kill_one(|one| one.is_styxy("serve")),
             22 => self.shift = [0, YEARS, -YEARS, 3600][number % 4],
             23 if number < 4 => self.kill_all(),
-            _ if number < 3 && self.disk.is_none() => self.rob(),
+            // It takes long where containers are to be ended.
+            _ if number < if self.engine.is_some() { 1 } else { 3 } => self.rob(),
             _ => self.fill(),
         }
-        witness::has_seen_nothing(&self.sandbox, self.seed);
     }
 
     /// Those who queue for a name get it when the one before goes; so it is said until nobody is left.
@@ -265,20 +341,21 @@ impl Chaos {
             processes::signal(pid, Signal::SIGCONT);
         }
         self.pass();
-        let (root, seed) = (self.sandbox.root().to_owned(), self.seed);
+        if let Some(engine) = &mut self.engine {
+            engine.mend();
+        }
         let mut is_over = || {
             self.sandbox.run("stop --all");
             self.running.iter().for_each(|running| running.signal(Signal::SIGTERM));
-            self.running.retain(|running| running.is_running());
             // What was left starting in the background, by one that was killed itself, has no row yet: it
             // is stopped when it has one.
             let is_reserved = |one: &serde_json::Value| one["phase"] == "reserved";
-            self.running.is_empty()
+            let is_over = !self.running.iter().any(|running| running.is_running())
                 && self.sandbox.instances().iter().all(is_reserved)
-                && !self.pids(is_supervisor).into_iter().any(is_alive)
+                && !self.pids(is_supervisor).into_iter().any(is_alive);
+            is_over.then_some(())
         };
-        let event = format!("the end of all (seed {seed})");
-        until(&event, || is_over().then_some(()), || format!("{:#?}", processes::of(&root)));
+        until("the end of all", &mut is_over, || self.story());
         self.sandbox.run("cleanup").code(0);
     }
 
@@ -288,21 +365,30 @@ impl Chaos {
         assert!(left.iter().all(|one| !is_alive(one.pid)), "{left:#?} (seed {seed})");
         let supervised = sandbox.instances();
         assert!(supervised.iter().all(|one| one["phase"] == "reserved"), "{supervised:#?}");
-        let run = fs::read_dir(sandbox.state().join("run")).expect("it was used");
+        let run = fs::read_dir(self.state.join("run")).expect("it was used");
         let files: Vec<_> = run.map(|entry| entry.expect("it can be read").file_name()).collect();
         assert!(files.is_empty(), "{files:?} (seed {seed})");
+        if let Some(engine) = &self.engine {
+            engine.nothing_is_left(sandbox, seed);
+        }
     }
+}
+
+fn is_server(one: &Process) -> bool {
+    one.has("child") || one.has("sleep")
 }
 
 fn is_supervisor(one: &Process) -> bool {
     one.is_styxy("run") || one.is_styxy("serve")
 }
 
-fn play(has_disk: bool) {
+fn play(is_whole: bool) {
     let kills = dice::number("STYXY_CHAOS_KILLS", KILLS);
-    let mut chaos = Chaos::new(has_disk);
+    let minutes = dice::number("STYXY_CHAOS_MINUTES", 0);
+    let watch = Stopwatch::start();
+    let mut chaos = Chaos::new(is_whole);
 
-    while chaos.kills < kills {
+    while chaos.kills < kills || watch.minutes() < minutes {
         chaos.deed();
     }
     chaos.end_all();
@@ -310,12 +396,17 @@ fn play(has_disk: bool) {
     witness::has_seen_nothing(&chaos.sandbox, chaos.seed);
     chaos.nothing_is_left();
     let starts = witness::starts(&chaos.sandbox);
-    assert!(starts > kills / 4, "{starts} starts (seed {})", chaos.seed);
+    let (containers, failures) = chaos.engine.as_ref().map_or((0, 0), FailingEngine::figures);
+    assert!(!is_whole || containers > 0, "no container was there (seed {})", chaos.seed);
+    let all = starts + containers;
+    assert!(all > kills / 4, "{all} starts (seed {})", chaos.seed);
     dice::report(&format!(
-        "{} deeds, {} kills, {starts} servers started, {} state directories (seed {})",
+        "{} deeds, {} kills, {starts} processes and {containers} containers started, \
+         {failures} failures of the engine, {} state directories, {} minutes (seed {})",
         chaos.deeds,
         chaos.kills,
         chaos.age + 1,
+        watch.minutes(),
         chaos.seed
     ));
 }
@@ -326,6 +417,7 @@ fn whatever_is_killed_nothing_is_given_twice_and_nothing_is_left() {
 }
 
 #[test]
-fn on_a_disk_that_fills_up_now_and_then_nothing_is_given_twice_and_nothing_is_left() {
+fn among_containers_whose_engine_fails_and_on_a_disk_that_fills_up_nothing_is_given_twice_nor_left()
+{
     play(true);
 }

@@ -4,7 +4,8 @@
 
 use crate::sandbox::Sandbox;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
@@ -75,7 +76,13 @@ impl Engine {
         assert_eq!(self.line(), "killed");
     }
 
-    /// Starts its server again.
+    /// Halts its server, which takes connections and answers nobody.
+    pub(crate) fn halt(&mut self) {
+        writeln!(self.life, "halted").expect("it listens");
+        assert_eq!(self.line(), "halted");
+    }
+
+    /// Starts its server again, or lets one that was halted go on.
     pub(crate) fn up(&mut self) {
         writeln!(self.life, "up").expect("it listens");
         assert_eq!(self.line(), "up");
@@ -91,11 +98,31 @@ impl Engine {
     /// What `docker WORDS` prints; it has to succeed.
     #[track_caller]
     pub(crate) fn docker(&self, words: &[&str]) -> String {
+        self.try_docker(words).unwrap_or_else(|complaint| panic!("docker {words:?}: {complaint}"))
+    }
+
+    /// What `docker WORDS` prints, or complains of.
+    pub(crate) fn try_docker(&self, words: &[&str]) -> Result<String, String> {
         let output = Command::new("docker").args(words).env("DOCKER_HOST", &self.host).output();
         let output = output.expect("tests/setup has installed docker");
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "docker {words:?}: {complaint}");
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        let said = if output.status.success() { &output.stdout } else { &output.stderr };
+        let said = String::from_utf8_lossy(said).trim_end().to_owned();
+        if output.status.success() { Ok(said) } else { Err(said) }
+    }
+
+    /// All its containers at one moment, whatever their state. No program is started for that.
+    #[track_caller]
+    pub(crate) fn containers(&self) -> Vec<Container> {
+        let socket = self.host.strip_prefix("unix://").expect("it listens there");
+        let mut stream = UnixStream::connect(socket).expect("the engine listens");
+        stream.set_read_timeout(Some(crate::patience::LIMIT)).expect("a limit");
+        let request = "GET /containers/json?all=1 HTTP/1.0\r\nHost: engine\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("the engine listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the engine answers");
+        let list = answer.split_once("\r\n\r\n").map(|(_, body)| serde_json::from_str(body));
+        let Some(Ok(Value::Array(list))) = list else { panic!("no list: {answer}") };
+        list.iter().map(Container::of).collect()
     }
 
     /// The states of an instance's containers, whatever they are.
@@ -113,6 +140,37 @@ impl Engine {
         for id in self.docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines() {
             self.docker(&["rm", "--force", id]);
         }
+    }
+}
+
+/// A container, as its engine lists it.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) is_running: bool,
+    /// The host's ports that lead to it.
+    pub(crate) ports: Vec<u64>,
+    labels: Value,
+    /// Since when it is in which state, for people.
+    #[expect(dead_code, reason = "shown where a test fails")]
+    status: Value,
+}
+
+impl Container {
+    fn of(listed: &Value) -> Self {
+        let ports = listed["Ports"].as_array().into_iter().flatten();
+        Self {
+            id: listed["Id"].as_str().expect("each has one").to_owned(),
+            is_running: listed["State"] == "running",
+            ports: ports.filter_map(|port| port["PublicPort"].as_u64()).collect(),
+            labels: listed["Labels"].clone(),
+            status: listed["Status"].clone(),
+        }
+    }
+
+    /// What the label says; nothing if it has none of that name.
+    pub(crate) fn label(&self, name: &str) -> &str {
+        self.labels[name].as_str().unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@
 mod dice;
 mod disk;
 mod engine;
+mod failing_engine;
 mod fake_engine;
 mod patience;
 mod port_block;
@@ -32,7 +33,6 @@ mod crash;
 mod descriptors;
 mod detached;
 mod doctor;
-mod engine_chaos;
 mod errors;
 mod examples;
 mod exit_codes;

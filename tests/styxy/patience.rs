@@ -39,3 +39,19 @@ pub(crate) fn until_true(fact: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) fn let_pass(time: Duration) {
     std::thread::sleep(time);
 }
+
+/// How long a test may go on that is as long as its caller says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "the length is the caller's wish")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The whole minutes since then.
+    pub(crate) fn minutes(self) -> usize {
+        usize::try_from(self.0.elapsed().as_secs() / 60).expect("a small number")
+    }
+}
