@@ -156,7 +156,7 @@ impl Chaos {
         let name = self.dice.one_of(&NAMES).expect("there are some");
         let kind = self.dice.one_of(&KINDS).expect("there are some");
         let command = match &self.engine {
-            Some(engine) if self.dice.below(4) == 0 => engine.command(&mut self.dice, self.age),
+            Some(engine) if self.dice.below(3) == 0 => engine.command(&mut self.dice, self.age),
             _ => (*self.dice.one_of(&COMMANDS).expect("there are some")).to_owned(),
         };
         self.start(&format!("run {name} {kind} --stop-timeout 200ms {command}"));
@@ -329,7 +329,7 @@ impl Chaos {
             22 => self.shift = [0, YEARS, -YEARS, 3600][number % 4],
             23 if number < 4 => self.kill_all(),
             // It takes long where containers are to be ended.
-            _ if number < if self.engine.is_some() { 1 } else { 3 } => self.rob(),
+            _ if number < if self.engine.is_some() { 2 } else { 3 } => self.rob(),
             _ => self.fill(),
         }
     }
