@@ -165,6 +165,10 @@ impl Sweep {
                 Next::Ask(question(self.whose.ask(&["container", "inspect"], &ids)))
             }
             Stage::Looking => match facts::parse(&answer.out) {
+                // An engine that has gone away since has an empty list for everything.
+                Some(found) if found.is_empty() && !says_gone(answer) => {
+                    Next::Over(unknown(answer))
+                }
                 // One that is gone since is complained of; the others are told all the same.
                 Some(found) => self.judge(&found),
                 None => Next::Over(unknown(answer)),
@@ -264,6 +268,13 @@ fn patience(whose: &Whose) -> Duration {
 
 fn question(words: Vec<String>) -> Question {
     Question { words, patience: PATIENCE }
+}
+
+/// Whether it is the engine's own word that there is no such container: all of them have one of these.
+fn says_gone(answer: &Answer) -> bool {
+    let complaint = answer.complaint.to_ascii_lowercase();
+    let words = ["no such container", "no such object"];
+    answer.code == Some(0) || words.iter().any(|word| complaint.contains(word))
 }
 
 fn unknown(answer: &Answer) -> Found {
@@ -433,6 +444,32 @@ mod tests {
                     if std::mem::take(&mut first) { said("abc") } else { answer.clone() }
                 });
                 assert!(matches!(found, Found::Unknown { .. }), "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_description_tells_of_an_end_only_where_the_engine_says_so() {
+        let unknown = |why: &str| Found::Unknown { why: why.to_owned() };
+        let (down, away) =
+            ("Cannot connect to the daemon", "dial unix /s: no such file or directory");
+        for (complaint, expected) in [
+            (down, &unknown(down)),
+            (away, &unknown(away)),
+            ("Error response from daemon: No such container: abc", &GONE),
+            ("Error: no such container \"abc\"", &GONE),
+            ("level=fatal msg=\"1 errors:\\nno such object: abc\"", &GONE),
+        ] {
+            for aim in [Aim::Look, STOP, Aim::Kill] {
+                let (_, found) = play("docker run img", aim, |words| match words {
+                    words if words.contains("inspect") => Answer {
+                        code: Some(1),
+                        out: "[]\n".to_owned(),
+                        complaint: complaint.to_owned(),
+                    },
+                    _ => said("abc\n"),
+                });
+                assert_eq!(&found, expected, "{complaint}");
             }
         }
     }

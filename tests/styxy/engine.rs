@@ -113,16 +113,30 @@ impl Engine {
     /// All its containers at one moment, whatever their state. No program is started for that.
     #[track_caller]
     pub(crate) fn containers(&self) -> Vec<Container> {
-        let socket = self.host.strip_prefix("unix://").expect("it listens there");
-        let mut stream = UnixStream::connect(socket).expect("the engine listens");
-        stream.set_read_timeout(Some(crate::patience::LIMIT)).expect("a limit");
-        let request = "GET /containers/json?all=1 HTTP/1.0\r\nHost: engine\r\n\r\n";
-        stream.write_all(request.as_bytes()).expect("the engine listens");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the engine answers");
+        let answer = self.get("/containers/json?all=1");
         let list = answer.split_once("\r\n\r\n").map(|(_, body)| serde_json::from_str(body));
         let Some(Ok(Value::Array(list))) = list else { panic!("no list: {answer}") };
         list.iter().map(Container::of).collect()
+    }
+
+    /// Whether it has such a container; for a moment it lists one longer.
+    #[track_caller]
+    pub(crate) fn knows(&self, container: &Container) -> bool {
+        let answer = self.get(&format!("/containers/{}/json", container.id));
+        !answer.starts_with("HTTP/1.0 404 ")
+    }
+
+    /// What it answers to a question over its socket.
+    #[track_caller]
+    fn get(&self, path: &str) -> String {
+        let socket = self.host.strip_prefix("unix://").expect("it listens there");
+        let mut stream = UnixStream::connect(socket).expect("the engine listens");
+        stream.set_read_timeout(Some(crate::patience::LIMIT)).expect("a limit");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("the engine listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the engine answers");
+        answer
     }
 
     /// The states of an instance's containers, whatever they are.

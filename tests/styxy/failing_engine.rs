@@ -2,12 +2,15 @@
 //! killed, and of what runs in it nothing may run twice, or be left. Who runs when is the play's business.
 
 use crate::containers::SERVER;
-use crate::dice::Dice;
+use crate::dice::{self, Dice};
 use crate::engine::{Container, Engine, IMAGE};
+use crate::patience::LIMIT;
 use crate::processes::Process;
 use crate::sandbox::Sandbox;
 use crate::witness;
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 /// After so many deeds an engine that was ended is started again, and one that was halted goes on.
 const PATIENCE: usize = 4;
@@ -123,16 +126,29 @@ impl FailingEngine {
     /// Fails if there is a container that was started in that age.
     #[track_caller]
     pub(crate) fn has_none_of(&self, age: usize, seed: u64) {
-        let left = self.engine.containers();
-        let is_left = left.iter().any(|one| one.label(AGE) == age.to_string());
-        assert!(!is_left, "of age {age}, seed {seed}: {left:#?}");
+        let mut left = self.left();
+        left.retain(|one| one.label(AGE) == age.to_string());
+        assert!(left.is_empty(), "of age {age}, seed {seed}: {left:#?}");
     }
 
     /// Fails if there is a container, whatever its state.
     #[track_caller]
     pub(crate) fn nothing_is_left(&self, sandbox: &Sandbox, seed: u64) {
-        let left = self.engine.containers();
+        let left = self.left();
         assert!(left.is_empty(), "{left:#?} (seed {seed})\n{}", sandbox.story());
+    }
+
+    /// All its containers, without those that it has just removed and lists still.
+    fn left(&self) -> Vec<Container> {
+        let mut left = self.engine.containers();
+        left.retain(|one| {
+            let is_known = self.engine.knows(one);
+            if !is_known {
+                dice::report(&format!("removed, and listed still: {one:?}"));
+            }
+            is_known
+        });
+        left
     }
 
     /// How many containers were seen running, and how often the engine was ended, killed or halted.
@@ -140,14 +156,32 @@ impl FailingEngine {
         (self.seen.len(), self.failures)
     }
 
-    /// For the message of a failing test.
+    /// For the message of a failing test: its containers, and what is behind the ports that lead to them.
     pub(crate) fn story(&self) -> String {
-        if self.answers() {
-            format!("{:#?}", self.engine.containers())
-        } else {
-            "silent".to_owned()
+        if !self.answers() {
+            return "the engine is silent".to_owned();
         }
+        let containers = self.engine.containers();
+        let behind: Vec<String> = containers
+            .iter()
+            .flat_map(|one| &one.ports)
+            .map(|port| {
+                let answer = u16::try_from(*port).map_err(std::io::Error::other).and_then(greet);
+                format!("port {port}: {answer:?}")
+            })
+            .collect();
+        format!("{containers:#?}\n{}", behind.join("\n"))
     }
+}
+
+/// The beginning of what an HTTP server on the port answers.
+fn greet(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
 }
 
 /// A process that speaks to the engine, of styxy's or of its user.
