@@ -68,6 +68,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("/ui/lines.js", SCRIPT, "lines.js"),
     file!("/ui/log.js", SCRIPT, "log.js"),
     file!("/ui/log_line.js", SCRIPT, "log_line.js"),
+    file!("/ui/looks.js", SCRIPT, "looks.js"),
     file!("/ui/mark.js", SCRIPT, "mark.js"),
     file!("/ui/metrics.js", SCRIPT, "metrics.js"),
     file!("/ui/metrics_charts.js", SCRIPT, "metrics_charts.js"),

@@ -10,13 +10,14 @@ import { drawConnection } from "./connection.js";
 import { el, put, visible } from "./dom.js";
 import { drawer } from "./drawer.js";
 import { keysBox, obeyKey } from "./keys.js";
+import { keepLooking } from "./looks.js";
 import { portDrawer } from "./port.js";
 import { metrics } from "./metrics.js";
 import { overview } from "./overview.js";
 import { portTable } from "./port_table.js";
 import { river } from "./river.js";
 import { types } from "./types.js";
-import { changed, keepLooking, live, watch, world } from "./world.js";
+import { changed, live, watch, world } from "./world.js";
 
 const main = document.getElementById("main");
 const aside = document.getElementById("drawer");
@@ -59,9 +60,12 @@ function show(page, rest) {
   const node = pageOf(page, rest[0]);
   if (isOverview)
     band.append(
-      river((port) => {
-        node.go?.(port);
-      }),
+      river(
+        (port) => {
+          node.go?.(port);
+        },
+        page === "r" ? rest[0] : null,
+      ),
     );
   current = { key, node };
   put(main, node);
@@ -153,7 +157,16 @@ function letSearch() {
   });
 }
 
+/** The first link leads to the content, and is no address: the hash says which page is shown. */
+function letSkip() {
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
+  });
+}
+
 async function begin() {
+  letSkip();
   buildBand();
   document.body.append(keysBox());
   letSearch();

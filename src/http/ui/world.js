@@ -1,16 +1,17 @@
 // What the page knows of the machine, kept up to date by events; and who wants to know of changes.
 
-import { follow, get } from "./api.js";
+import { follow } from "./api.js";
 import { tellTwins } from "./dom.js";
 import { inTrouble } from "./phases.js";
 import { noteLock } from "./state_lock.js";
 
-/** All that is known now; only this file writes it, but for `chosen`. */
+/** All that is known now; only this file and `looks.js` write it, but for `chosen`. */
 export const world = {
   uid: null,
   instances: new Map(),
   types: [],
   listeners: [],
+  ephemeral: null,
   usage: new Map(),
   audit: [],
   history: new Map(),
@@ -120,6 +121,7 @@ function take(name, data) {
     noteLock(data.lock);
     world.instances = new Map(data.instances.map((view) => [view.lockId, view]));
     world.types = data.types;
+    world.ephemeral = data.ephemeral;
     world.loaded = true;
     changed("types");
   } else {
@@ -174,44 +176,4 @@ export async function live() {
       setTimeout(resolve, world.waits * 1000);
     });
   }
-}
-
-const samples = new Map();
-
-/** Shares of the processor are means of ten seconds, so that they can be read. */
-async function lookAtUsage() {
-  const { atMs, usage } = await get("/usage");
-  world.usage = new Map(
-    Object.entries(usage).map(([lockId, used]) => {
-      const seen = (samples.get(lockId) ?? []).filter((sample) => atMs - sample.atMs < 10_500);
-      seen.push({ atMs, cpuMs: used.cpuMs });
-      samples.set(lockId, seen);
-      const [first] = seen;
-      const cpu =
-        seen.length > 1 && used.cpuMs >= first.cpuMs
-          ? (100 * (used.cpuMs - first.cpuMs)) / (atMs - first.atMs)
-          : null;
-      return [lockId, { ...used, cpu }];
-    }),
-  );
-  changed("usage");
-}
-
-async function lookAtListeners() {
-  const { ports_in_use: ports } = await get("/scan");
-  world.listeners = ports.filter((port) => !port.lease && port.listener);
-  changed("listeners");
-}
-
-/** Asks for what no event tells, while somebody looks. */
-export function keepLooking() {
-  let turn = 0;
-  const look = async () => {
-    if (document.visibilityState === "visible" && world.live) {
-      await lookAtUsage().catch(() => {});
-      if (turn++ % 8 === 0) await lookAtListeners().catch(() => {});
-    }
-    setTimeout(look, 2000);
-  };
-  look();
 }
