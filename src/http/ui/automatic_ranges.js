@@ -27,7 +27,7 @@ function row(type, onclick) {
     {},
     el("b", {}, visible(type.name)),
     ` ${ranges}, ${leased} `,
-    el("button", { type: "button", disabled: type.leased > 0, onclick }, "Give back"),
+    el("button.needs-live", { type: "button", disabled: type.leased > 0, onclick }, "Give back"),
   );
 }
 

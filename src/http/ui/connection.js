@@ -8,6 +8,17 @@ export const connection = el("span.connection", { role: "status" });
 /** The notice that nothing is heard any more. */
 export const lost = el("div.lost", { hidden: true, role: "alert" });
 
+/** What would ask the server for something does nothing while it can't be heard, by key neither. */
+document.addEventListener(
+  "click",
+  (event) => {
+    if (!document.body.classList.contains("blind") || !event.target.closest?.(".needs-live")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  },
+  true,
+);
+
 /** Draws both anew. */
 export function drawConnection() {
   put(

@@ -40,10 +40,17 @@ export function put(node, ...children) {
   return node;
 }
 
-/** A button that does nothing but take the box away that it stands in: a question's safe answer. */
+/** A button that does nothing but take the box away that it stands in: a question's safe answer, and so is Esc. */
 export function hidingButton(box, text) {
+  const asked = document.activeElement;
   const hide = () => {
     box.hidden = true;
+    asked?.focus();
+  };
+  box.onkeydown = (event) => {
+    if (event.key !== "Escape" || box.hidden) return;
+    event.stopPropagation();
+    hide();
   };
   return el("button", { type: "button", onclick: hide }, text);
 }

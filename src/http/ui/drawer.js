@@ -23,6 +23,7 @@ export function drawer(lockId, close) {
     close,
     step: (by) => step(lockId, by),
     askToStop: (view) => question.ask(view, world.usage.get(lockId)?.processes, fare?.stop),
+    say: question.say,
     failed: question.failed,
   });
   const reason = el("div.reason-box", { hidden: true });

@@ -8,7 +8,7 @@ import { glyph } from "./phases.js";
 /** What one would type to run it. */
 export const runCommand = (view) => `styxy run -t ${view.type} -i ${view.id} -- ${commandLine(view.command)}`;
 
-/** The head; its `draw` gets the instance, or null when it is gone. `deeds` are close, step, askToStop and failed. */
+/** The head; its `draw` gets the instance, or null when it is gone. `deeds` are close, step, askToStop, say and failed. */
 export function drawerHead(deeds) {
   const node = el("div.drawer-head");
   let drawn = null;
@@ -35,7 +35,7 @@ function title(view, { close, step }) {
   );
 }
 
-function buttons(view, { askToStop, failed }) {
+function buttons(view, deeds) {
   const supervised = view.supervisorPid !== null;
   return el(
     "div.buttons",
@@ -47,10 +47,10 @@ function buttons(view, { askToStop, failed }) {
     ),
     mayEnd(view)
       ? [
-          restartButton(view, supervised, failed),
+          restartButton(view, supervised, deeds),
           el(
             "button.danger.needs-live",
-            { type: "button", disabled: !supervised, onclick: () => askToStop(view) },
+            { type: "button", disabled: !supervised, onclick: () => deeds.askToStop(view) },
             "Stop…",
           ),
         ]
@@ -59,7 +59,7 @@ function buttons(view, { askToStop, failed }) {
   );
 }
 
-function restartButton(view, supervised, failed) {
+function restartButton(view, supervised, { say, failed }) {
   return el(
     "button.needs-live",
     {
@@ -71,7 +71,9 @@ function restartButton(view, supervised, failed) {
         button.disabled = true;
         button.textContent = "Restarting…";
         try {
+          say(`Restarting ${fullName(view)} on the same port.`);
           await ask("POST", `/instances/${encodeURIComponent(view.lockId)}/restart`, {});
+          say(null);
         } catch (error) {
           failed(`Could not restart ${fullName(view)}.`, error);
         }

@@ -23,7 +23,8 @@ export function overview(open, range, find) {
   const services = notRunning();
   list.append(still, services);
   const show = () => {
-    still.hidden = world.instances.size > 0 || !world.loaded;
+    const others = [...world.instances.values()].some((view) => String(view.port) !== location.port);
+    still.hidden = others || !world.loaded;
   };
   const unwatch = watch((what) => {
     if (what.has("instances")) show();
@@ -49,7 +50,7 @@ const stillWater = () =>
     el(
       "p",
       {},
-      "No instance runs on this machine. Put this before any server command, and it appears here by itself:",
+      "No instance runs on this machine but the one that serves this page. Put this before any server command, and it appears here by itself:",
     ),
     el("p.mono.command", {}, "styxy run -- npm run dev ", copyButton("styxy run -- ")),
   );

@@ -23,8 +23,14 @@ export function stopQuestion(kept) {
     node.hidden = false;
   }
 
+  /** Says what is going on; nothing any more with null. */
+  function say(text) {
+    put(node, text === null ? null : el("p", {}, text));
+    node.hidden = text === null;
+  }
+
   async function go(view) {
-    put(node, el("p", {}, "Stopping…"));
+    say("Stopping…");
     try {
       await send("POST", `/instances/${encodeURIComponent(view.lockId)}/stop`, {});
       hide();
@@ -53,7 +59,7 @@ export function stopQuestion(kept) {
       el(
         "div.buttons",
         {},
-        el("button.danger.filled", { type: "button", onclick: () => go(view) }, "Stop it"),
+        el("button.danger.filled.needs-live", { type: "button", onclick: () => go(view) }, "Stop it"),
         keep,
       ),
     );
@@ -67,7 +73,7 @@ export function stopQuestion(kept) {
       }
     };
   }
-  return { node, ask, failed };
+  return { node, ask, say, failed };
 }
 
 /** What a stop does; as much as is known of it. */

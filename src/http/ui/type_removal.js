@@ -17,7 +17,7 @@ export function askToRemove(type, review, target) {
     : null;
   const said = el("p.bad");
   const go = el(
-    "button.danger.filled",
+    "button.danger.filled.needs-live",
     {
       type: "button",
       disabled: users.length > 0,
@@ -43,7 +43,7 @@ export function askToRemove(type, review, target) {
     el("div.buttons", {}, go, keep),
   );
   review.hidden = false;
-  (typed ?? keep).focus();
+  keep.focus();
 }
 
 const rangesOf = (type) => type.ranges.map(([a, b]) => `${a}–${b}`).join(", ");

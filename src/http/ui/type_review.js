@@ -1,7 +1,7 @@
 // What an editor is about to write, next to what is there: read before it is saved.
 
 import { ask, named } from "./api.js";
-import { el, put, visible } from "./dom.js";
+import { el, hidingButton, put, visible } from "./dom.js";
 import { offerUndo } from "./undo.js";
 
 const FILES = {
@@ -16,9 +16,7 @@ const FILES = {
  */
 export function askToSave(type, name, body, { review, error }) {
   const { target, ...keys } = body;
-  const hide = () => {
-    review.hidden = true;
-  };
+  const notYet = hidingButton(review, "Not yet");
   put(
     review,
     el("h3", {}, "Before you save"),
@@ -28,15 +26,15 @@ export function askToSave(type, name, body, { review, error }) {
       "div.buttons",
       {},
       el(
-        "button.primary",
+        "button.primary.needs-live",
         { type: "button", onclick: () => save(type, name(), body, { review, error }) },
         "Save",
       ),
-      el("button", { type: "button", onclick: hide }, "Not yet"),
+      notYet,
     ),
   );
   review.hidden = false;
-  review.querySelector("button").focus();
+  notYet.focus();
 }
 
 /** A line for each key: the same, or what goes and what comes. */

@@ -17,7 +17,7 @@ export function offerUndo(text, undo) {
   };
   const button = undo
     ? el(
-        "button",
+        "button.needs-live",
         {
           type: "button",
           onclick: async () => {
