@@ -15,9 +15,11 @@ use super::{
 use crate::{
     operations::{
         audit::Event,
+        ranges::ephemeral_range,
         view::{TypeView, View},
         watch::Changes,
     },
+    ports::Range,
     registry::Action,
 };
 use hyper::body::Bytes;
@@ -136,6 +138,8 @@ struct Snapshot {
     lock: Option<state_lock::Told>,
     instances: Vec<View>,
     types: Vec<TypeView>,
+    /// The kernel's own ports, where it says which they are.
+    ephemeral: Option<Range>,
 }
 
 /// All there is at the moment.
@@ -145,7 +149,8 @@ async fn snapshot(server: &Arc<Server>) -> Result<Bytes, Problem> {
         let host = looker.host_to_look();
         let (instances, types) = (host.living_views(&tell)?, host.service_types(&tell)?.types);
         let (uid, lock) = (host.actor.author.uid, looker.lock.told());
-        Ok(event("snapshot", &Snapshot { uid, lock, instances, types }))
+        let ephemeral = ephemeral_range();
+        Ok(event("snapshot", &Snapshot { uid, lock, instances, types, ephemeral }))
     };
     server.lanes.run(Lane::Read, look).await
 }

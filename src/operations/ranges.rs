@@ -16,7 +16,10 @@ use crate::{
 };
 use serde::Serialize;
 
-pub use crate::decision::retire::{Force, Which};
+pub use crate::{
+    decision::retire::{Force, Which},
+    os::port_probe::ephemeral_range,
+};
 
 /// One automatic range, as JSON has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

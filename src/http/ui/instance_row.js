@@ -42,7 +42,7 @@ export function instanceRow(first, open) {
       if (at !== index) node.setAttribute("aria-rowindex", at + 2);
       [y, index] = [top, at];
       // A twin that came or went changes the name too.
-      const state = JSON.stringify([next, shortName(next)]);
+      const state = JSON.stringify([next, shortName(next), isSingle(next)]);
       if (drawn === state) return;
       drawn = state;
       node.dataset.lock = view.lockId;
@@ -90,11 +90,15 @@ function makeName() {
   };
 }
 
+const isSingle = ({ type }) =>
+  world.types.find((known) => known.name === type)?.instanceBehavior === "single";
+
 /** What else it is, and why it is in trouble: `make` makes the elements, the same for the same `key`. */
 function besideName(view) {
   const more = Object.keys(view.ports ?? {}).length - 1;
   const second = [
     view.phase !== "ready" && !inTrouble(view) ? WORDS[view.phase] : null,
+    isSingle(view) ? "single" : null,
     more > 0 ? `+${more}` : null,
     view.container ? "container" : null,
     otherUser(view),

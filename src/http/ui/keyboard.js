@@ -51,6 +51,7 @@ class Walk {
     this.map.anchor = null;
     unmark(this.map);
     const stop = this.stops[this.at];
+    this.map.at = stop?.line.type.name ?? null;
     if (stop?.hit) markHit(stop.line, stop.hit);
     else if (stop) markFree(this.map, stop);
   }

@@ -12,14 +12,17 @@ export function labels(line, present, frame) {
   const parts = [];
   // Names that have no room behind their run are said behind the next one.
   let carried = [];
+  // Where the water in front of a run begins that neither a mark nor a name is in.
+  let free = frame.x(line.from);
   runs.forEach((run, at) => {
-    const [previous, next] = [runs[at - 1], runs[at + 1]];
-    const names = [...carried, ...run.names];
+    const next = runs[at + 1];
+    const names = [...new Set([...carried, ...run.names])];
     const label =
       behind(run, next, names, line, frame) ??
-      (next ? null : (beyondShore(names, run, line, frame) ?? before(run, previous, names, line, frame)));
+      (next ? null : (beyondShore(names, run, line, frame) ?? before(run, free, names, frame)));
     carried = label ? [] : names;
     if (label) parts.push(label);
+    free = Math.max(frame.x(run.to + 1), endOf(label, frame));
   });
   return parts;
 }
@@ -58,13 +61,15 @@ function beyondShore(names, run, line, frame) {
   return label("text.label.out", names, width - shore - 8 * scale, { x: shore + 7 * scale }, frame);
 }
 
-/** In front of the last run, if what is left there is free. */
-function before(run, previous, names, line, frame) {
+/** Where a label behind a run ends; 0 where there is none. */
+const endOf = (label, { scale }) =>
+  label ? Number(label.getAttribute("x")) + widthOf(label.textContent, 11 * scale) + 6 * scale : 0;
+
+/** In front of the last run, from where the water is free. */
+function before(run, free, names, frame) {
   const { x, scale } = frame;
-  // The label of the run before may stand there already: it is left some room.
-  const left = previous ? x(previous.to + 1) + 60 * scale : x(line.from);
   const place = { x: x(run.from) - 6 * scale, "text-anchor": "end" };
-  return label("text.label", names, x(run.from) - left - 8 * scale, place, frame);
+  return label("text.label", names, x(run.from) - free - 8 * scale, place, frame);
 }
 
 /** As many names as there is room for, drawn; nothing if there is room for none. */

@@ -3,7 +3,7 @@
 import { setWish, wish } from "./address.js";
 import { count, el, put, rem, svg, visible } from "./dom.js";
 import { followKeys } from "./keyboard.js";
-import { drawLine, makeLine } from "./line.js";
+import { drawLine, makeLine, rangeAddress } from "./line.js";
 import { UseTold, occupantsOf } from "./line_use.js";
 import { programOf } from "./occupant.js";
 import { followPointer } from "./pointer.js";
@@ -50,6 +50,8 @@ class PortMap {
   size = null;
   /** The line and port that were pointed at or stepped to last: a span that is marked with Shift begins there. */
   anchor = null;
+  /** The name of the range that pointer or keys were at last. */
+  at = null;
   /** What the lines were built from. */
   built = "";
   zoom = Math.max(0, SPANS.indexOf(Number(wish("span"))));
@@ -69,8 +71,14 @@ class PortMap {
     return SPANS[this.zoom];
   }
 
+  /** Closer than the closest is the range that one is at, port by port. */
   setZoom(zoom) {
-    this.zoom = Math.max(0, Math.min(SPANS.length - 1, zoom));
+    if (zoom >= SPANS.length) {
+      const line = this.near();
+      if (line) location.hash = rangeAddress(line);
+      return;
+    }
+    this.zoom = Math.max(0, zoom);
     setWish("span", this.zoom ? this.span : null);
     this.sayZoom();
     this.renew();
@@ -78,6 +86,12 @@ class PortMap {
 
   sayZoom() {
     this.zoomLabel.textContent = this.zoom ? `${this.span} a line` : "Ranges";
+  }
+
+  /** The line of the range that pointer or keys were at last; else the first one that can be seen. */
+  near() {
+    const inSight = (line) => line.node.getBoundingClientRect().bottom > 0;
+    return this.lines.find((line) => line.type.name === this.at) ?? this.lines.find(inSight);
   }
 
   /** The lines themselves, if ranges or foreign listeners have changed; else what is on them. */

@@ -55,6 +55,7 @@ function hitUnder(map, event) {
 
 function showTip(map, event) {
   const hit = hitUnder(map, event);
+  map.at = lineUnder(map, event)?.type.name ?? map.at;
   if (hit) map.tip.show(describe(hit), event.clientX, event.clientY);
   else map.tip.hide();
 }

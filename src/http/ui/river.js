@@ -12,9 +12,9 @@ import { sorted, watch, world } from "./world.js";
 /** So many rings at a time are looked at. */
 const RINGS_MAX = 4;
 
-/** The band with its sentence. `go(port)`: where a click leads. */
-export function river(go) {
-  const band = new River();
+/** The band with its sentence. `go(port)`: where a click leads; `range` is framed: the type whose berths are shown. */
+export function river(go, range = null) {
+  const band = new River(range);
   const { node, water } = band;
   water.addEventListener("pointermove", (event) => band.showTip(band.columnAt(event)));
   water.addEventListener("pointerleave", () => band.showTip(null));
@@ -54,7 +54,8 @@ class River {
   axis = el("div.axis", { "aria-hidden": "true" });
   tip = el("div.tip", { hidden: true, role: "tooltip" });
 
-  constructor() {
+  constructor(range) {
+    this.range = range;
     this.water.append(this.bed, this.lights.node);
     this.node = el(
       "section.river",
@@ -85,6 +86,7 @@ class River {
   stateOfWater() {
     return JSON.stringify([
       this.size,
+      world.ephemeral,
       world.types.map((type) => [type.name, type.ranges]),
       [...new Set(sorted().map((view) => view.type))].sort(),
       world.listeners.map((listener) => listener.port),
@@ -95,7 +97,7 @@ class River {
     const { width, height } = this.size;
     this.columns = columnsOf(width);
     this.water.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    put(this.bed, waterOf(this.columns, height));
+    put(this.bed, waterOf(this.columns, height, this.range));
     drawAxis(this.axis, this.columns, width);
   }
 

@@ -1,10 +1,10 @@
 // The numbers below the river: the thousands that hold ranges, and round ten thousands where there is room.
 
-import { count, el, put, rem, visible } from "./dom.js";
+import { el, put, rem, visible } from "./dom.js";
 import { isPhone } from "./river_columns.js";
 
 /** How far labels are apart at least, and from the right edge, in px where a letter is 16 px. */
-const ROOM = { apart: 46, edge: 90 };
+const ROOM = { apart: 40, edge: 90 };
 const ROOM_ON_PHONE = { apart: 30, edge: 24 };
 
 /** Draws the labels of a band that is `width` px wide. */
@@ -23,11 +23,11 @@ export function drawAxis(axis, columns, width) {
   put(
     axis,
     labelled.map((column) => label(column, phone)),
-    phone ? null : el("span.end", {}, count(65535)),
+    phone ? null : el("span.end", {}, 65535),
   );
 }
 
 function label(column, phone) {
-  const name = phone ? `${column.k}k` : count(column.k * 1000 || 1);
+  const name = phone ? `${column.k}k` : column.k * 1000 || 1;
   return el(column.holds ? "span.strong" : "span", { "--x": `${column.x}px` }, visible(name));
 }
