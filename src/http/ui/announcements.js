@@ -1,6 +1,6 @@
 // Tells of changes who doesn't look at the page: in the title and its icon, and to screen readers.
 
-import { fullName } from "./dom.js";
+import { count, fullName } from "./dom.js";
 import { WORDS, inTrouble } from "./phases.js";
 import { sorted, watch, world } from "./world.js";
 
@@ -25,7 +25,7 @@ export function announceChanges() {
 /** How many are in trouble, in the title; whether any is, as a dot on the icon. */
 export function drawTitle() {
   const trouble = sorted().filter(inTrouble).length;
-  const title = trouble ? `${trouble} in trouble · styxy` : "styxy";
+  const title = trouble ? `${count(trouble)} in trouble · styxy` : "styxy";
   if (document.title !== title) document.title = title;
   const icon = document.getElementById("icon");
   const plain = icon.href.replace(DOT, "");

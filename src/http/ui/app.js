@@ -67,6 +67,7 @@ function show(page, rest) {
         page === "r" ? rest[0] : null,
       ),
     );
+  if (current) scrollTo(0, 0);
   current = { key, node };
   put(main, node);
   main.dataset.page = page;
@@ -168,6 +169,10 @@ function letSkip() {
 async function begin() {
   letSkip();
   buildBand();
+  // The map fills what the band leaves of the window.
+  new ResizeObserver(() =>
+    document.documentElement.style.setProperty("--band", `${band.offsetHeight}px`),
+  ).observe(band);
   document.body.append(keysBox());
   letSearch();
   addEventListener("hashchange", route);

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { auditFilters, kindChips } from "./audit_filters.js";
 import { auditRow } from "./audit_row.js";
-import { el, many, put, visible } from "./dom.js";
+import { count, el, many, put, visible } from "./dom.js";
 import { watch, world } from "./world.js";
 
 /** So many entries are shown; the others are found with the filters. */
@@ -78,7 +78,7 @@ class AuditLog {
     } else {
       this.held = [...news.reverse(), ...this.held];
       this.fresh.hidden = false;
-      this.fresh.textContent = `${this.held.length} new`;
+      this.fresh.textContent = `${count(this.held.length)} new`;
     }
   }
 
@@ -120,7 +120,7 @@ function page(log, kind) {
 function heads() {
   return el(
     "div.row.heads",
-    {},
+    { role: "row" },
     [
       ["Time", ""],
       ["Action", ""],
@@ -129,7 +129,7 @@ function heads() {
       ["Command", "more"],
       ["User", "more"],
       ["No.", "num.more"],
-    ].map(([head, name]) => el(name ? `span.${name}` : "span", {}, head)),
+    ].map(([head, name]) => el(name ? `span.${name}` : "span", { role: "columnheader" }, head)),
   );
 }
 

@@ -34,11 +34,21 @@ export function auditFilters(kind, { draw, load }) {
     { "aria-label": "Since when" },
     DAYS.map(([value, text]) => el("option", { value }, text)),
   );
+  const wishes = inAddress();
+  const wished = wishes.get("type");
+  if (wished) put(type, el("option", { value: wished }, visible(wished)));
+  since.value = DAYS.some(([value]) => value === wishes.get("since")) ? wishes.get("since") : "";
   search.addEventListener("input", draw);
-  type.addEventListener("change", draw);
+  type.addEventListener("change", () => {
+    keepInAddress("type", type.value);
+    draw();
+  });
   user.addEventListener("change", draw);
   // Older entries have to be asked for.
-  since.addEventListener("change", load);
+  since.addEventListener("change", () => {
+    keepInAddress("since", since.value);
+    load();
+  });
   const actions = KINDS[kind] ?? [];
   const wants = (entry) =>
     (!actions.length || actions.includes(entry.action)) &&
@@ -60,6 +70,17 @@ export function auditFilters(kind, { draw, load }) {
   return { search, type, user, since, wants, offer };
 }
 
+const inAddress = () => new URLSearchParams(location.hash.split("?")[1]);
+
+/** Type and day are in the address; what is searched and whose it is are not, for they name somebody. */
+function keepInAddress(name, value) {
+  const [path] = location.hash.split("?");
+  const wishes = inAddress();
+  if (value) wishes.set(name, value);
+  else wishes.delete(name);
+  history.replaceState(history.state, "", wishes.size ? `${path}?${wishes}` : path);
+}
+
 /** A link for each kind: which one is looked at is in the address. */
 export function kindChips(open) {
   return el(
@@ -70,6 +91,10 @@ export function kindChips(open) {
         "a.chip",
         {
           href: name === "Everything" ? "#/a" : `#/a/${name}`,
+          // The other filters stay.
+          onclick: (event) => {
+            if (inAddress().size) event.currentTarget.href = `${event.currentTarget.hash}?${inAddress()}`;
+          },
           "aria-current": name === open ? "true" : null,
         },
         name,
@@ -88,6 +113,7 @@ function says(entry, text) {
 /** The choices of a filter, each once; what was chosen stays so. */
 function offerOptions(select, all, names) {
   const chosen = select.value;
+  if (chosen) names.push(chosen);
   put(
     select,
     el("option", { value: "" }, all),

@@ -33,13 +33,13 @@ export function auditRow(entry) {
   const line = el(
     "div.row",
     { role: "row", onclick: toggle },
-    el("span.time", { title: exact(entry.time) }, shortTime(entry.time)),
-    el("span.action", {}, glyph(SHAPES[entry.action] ?? "foreign"), entry.action),
-    name,
-    el("span.what", {}, visible(sentence(entry))),
-    el("span.more.mono.dim", { title: visible(entry.command) }, visible(entry.command)),
-    el("span.more", {}, visible(entry.user)),
-    el("span.num.more.dim", {}, entry.seq),
+    el("span.time", { role: "cell", title: exact(entry.time) }, shortTime(entry.time)),
+    el("span.action", { role: "cell" }, glyph(SHAPES[entry.action] ?? "foreign"), entry.action),
+    el("span.name", { role: "cell", title: visible(entry.subject ?? "") }, name),
+    el("span.what", { role: "cell", title: visible(sentence(entry)) }, visible(sentence(entry))),
+    el("span.more.mono.dim", { role: "cell", title: visible(entry.command) }, visible(entry.command)),
+    el("span.more", { role: "cell" }, visible(entry.user)),
+    el("span.num.more.dim", { role: "cell" }, entry.seq),
   );
   return el("div.entry", {}, line, more);
 }

@@ -1,6 +1,6 @@
 // One range, port by port: who has it, or how to get it.
 
-import { age, copyButton, el, put, visible } from "./dom.js";
+import { age, copyButton, count, el, fullName, put, visible } from "./dom.js";
 import { foreignName, strangersByPort } from "./occupant.js";
 import { WORDS, glyph, inTrouble } from "./phases.js";
 import { byPort, watch, world } from "./world.js";
@@ -31,7 +31,7 @@ function head(type) {
     "div.head",
     {},
     el("h2", {}, visible(type.name), " ", el("span.dim", {}, ranges)),
-    el("span.dim", {}, `${type.leased} of ${type.leased + type.free} in use`),
+    el("span.dim", {}, `${count(type.leased)} of ${count(type.leased + type.free)} in use`),
     el("a.button", { href: "#/" }, "Whole map"),
   );
 }
@@ -71,7 +71,7 @@ function leasedBerth(port, view, open) {
       { type: "button", onclick: () => open(view) },
       el("span.port", {}, port),
       glyph(view.phase),
-      el("b", {}, visible(view.id)),
+      el("b", { title: fullName(view) }, visible(view.id)),
       el("span.dim", {}, isReady ? age(Date.now() - Date.parse(view.startedAt)) : WORDS[view.phase]),
     ),
   );
@@ -79,18 +79,27 @@ function leasedBerth(port, view, open) {
 
 const foreignBerth = (port, listener) =>
   el(
-    "li.berth.foreign",
+    "li.berth.foreign.taken",
     { title: `styxy check ${port}` },
-    el("span.port", {}, port),
-    glyph("foreign"),
-    el("b", {}, visible(foreignName(listener))),
-    el("span.dim", {}, "not ours"),
+    el(
+      "button",
+      {
+        type: "button",
+        onclick: () => {
+          location.hash = `#/p/${port}`;
+        },
+      },
+      el("span.port", {}, port),
+      glyph("foreign"),
+      el("b", {}, visible(foreignName(listener))),
+      el("span.dim", {}, "not ours"),
+    ),
   );
 
-const freeBerth = (port, type) =>
-  el(
-    "li.berth",
-    {},
-    el("span.port", {}, port),
-    copyButton(`styxy run -t ${type.name} -p ${port} -- `, "Copy"),
-  );
+function freeBerth(port, type) {
+  const command = `styxy run -t ${type.name} -p ${port} --`;
+  const copy = copyButton(`${command} `, "Copy");
+  copy.title = `Copy ${visible(command)}`;
+  copy.setAttribute("aria-label", copy.title);
+  return el("li.berth", {}, el("span.port", {}, port), copy);
+}

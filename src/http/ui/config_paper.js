@@ -1,6 +1,7 @@
 // The paper under a configuration file's text: its lines in colour, numbered, with what other sources say of their keys.
 
 import { el, put, visible } from "./dom.js";
+import { isFrom } from "./origin.js";
 
 /** Draws the lines of what is in the editor. */
 export function drawPaper(editor) {
@@ -39,7 +40,7 @@ function keysOf(lines) {
 /** What is worth knowing of a key here: that another source wins, or that it was otherwise built in. */
 function remarkOn(entry, file) {
   if (!entry) return null;
-  if (!entry.origin.includes(file.path)) return `${visible(entry.origin)} sets ${visible(entry.toml)}`;
+  if (!isFrom(entry.origin, file)) return `${visible(entry.origin)} sets ${visible(entry.toml)}`;
   if (entry.builtIn && entry.builtIn !== entry.toml) return `was ${visible(entry.builtIn)} built in`;
   return null;
 }

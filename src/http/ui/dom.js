@@ -101,13 +101,13 @@ export function age(ms) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)}`;
 }
 
-/** The same for screen readers. */
+/** The same for screen readers: `1 minute`, `2 hours 14`. */
 export function spokenAge(ms) {
-  return age(ms)
-    .replace(" s", " seconds")
-    .replace(" min", " minutes")
-    .replace(/ h 0?(\d+)/, " hours $1")
-    .replace(/ d (\d+)/, " days $1 hours");
+  const [, first, unit, rest] = /^(\d+) (\S+)(?: (\d+))?$/.exec(age(ms));
+  const words = { s: "second", min: "minute", h: "hour", d: "day" };
+  const spoken = many(Number(first), words[unit]);
+  if (rest === undefined || Number(rest) === 0) return spoken;
+  return unit === "d" ? `${spoken} ${many(Number(rest), "hour")}` : `${spoken} ${Number(rest)}`;
 }
 
 /** `312 M`, `6.0 G`. */

@@ -1,7 +1,7 @@
 // The list of instances: which of them are shown, and in what order; a row's place holds still under a hand.
 
 import { setWish, wish } from "./address.js";
-import { commandLine, el, fullName, put, tell, visible } from "./dom.js";
+import { commandLine, count, el, fullName, put, tell, visible } from "./dom.js";
 import { inTrouble, isChanging } from "./phases.js";
 import { rowWindow } from "./row_window.js";
 import { changed, sorted, watch } from "./world.js";
@@ -118,7 +118,7 @@ function filterButtons(change) {
     chosen: () => chosen,
     draw(all) {
       for (const [at, filter] of FILTERS.entries()) {
-        tell(buttons[at], `${filter.label} ${all.filter(filter.holds).length}`);
+        tell(buttons[at], `${filter.label} ${count(all.filter(filter.holds).length)}`);
         buttons[at].setAttribute("aria-pressed", String(chosen === filter));
       }
     },

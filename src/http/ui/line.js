@@ -1,6 +1,6 @@
 // One line of the map: the basin of its range, who is on it, and how much of it is in use.
 
-import { el, put, shortName, svg, visible } from "./dom.js";
+import { count, el, put, shortName, svg, visible } from "./dom.js";
 import { labels } from "./labels.js";
 import { spoken } from "./occupant.js";
 import { shape } from "./phases.js";
@@ -23,7 +23,11 @@ export function makeLine(stretch, isNamed, number) {
     "div.line",
     { role: "row", "data-base": stretch.base, "data-type": stretch.type.name },
     spokenLine,
-    el("span.type", {}, isNamed ? el("a", { href: rangeAddress(stretch), tabindex: -1 }, name) : ""),
+    el(
+      "span.type",
+      {},
+      isNamed ? el("a", { href: rangeAddress(stretch), tabindex: -1, title: name }, name) : "",
+    ),
     el("span.first", {}, number),
     drawing,
     use,
@@ -177,7 +181,7 @@ export function tellUse(line, inUse) {
   const state = `${inUse}/${size}:${line.drawn}`;
   if (line.told === state) return;
   line.told = state;
-  put(line.use, line.isFirst ? [el("b", {}, inUse), `/${size}`] : "");
+  put(line.use, line.isFirst ? [el("b", {}, count(inUse)), `/${count(size)}`] : "");
   line.node.classList.toggle("still", inUse === 0);
   const stops = stopsOf(line).map((stop) => (stop.hit ? spoken(stop.hit) : spokenFree(stop)));
   line.spokenLine.textContent = `${visible(line.type.name)}, ${inUse} of ${size} in use. ${stops.join("; ")}`;

@@ -1,7 +1,7 @@
 // What an instance writes: its last lines, and each new one as it comes.
 
 import { follow } from "./api.js";
-import { el, many, put, visible } from "./dom.js";
+import { count, el, many, put, visible } from "./dom.js";
 import { logLine } from "./log_line.js";
 import { world } from "./world.js";
 
@@ -74,7 +74,7 @@ function followButton(lines) {
   let following = true;
   let fresh = 0;
   const say = () => {
-    button.textContent = following || !fresh ? "Follow" : `Follow, ${fresh} new`;
+    button.textContent = following || !fresh ? "Follow" : `Follow, ${count(fresh)} new`;
     button.setAttribute("aria-pressed", String(following));
   };
   const toEnd = () => {

@@ -3,7 +3,7 @@
 import { el, visible } from "./dom.js";
 
 /** Colours and what else terminals are told. */
-const ANSI = /\u001b\[([0-9;]*)m|\u001b\[[0-9;?]*[A-Za-z]|\u001b\][^\u0007]*\u0007/g;
+const ANSI = /\u001b\[([0-9;]*)m|\u001b\[[0-9;?]*[A-Za-z]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)/g;
 const TIME = /^\[?(\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d([.,]\d+)?Z?\]?\s/;
 /** The page's tones for a terminal's colours; all others are written as plain text. */
 const TONES = {
@@ -29,6 +29,20 @@ export function logLine(text) {
   return line;
 }
 
+/** The tone after a colour's numbers: bold and the like keep it; a colour out of 256, or mixed, has no tone. */
+function toneAfter(tone, numbers) {
+  let next = tone;
+  for (let at = 0; at < numbers.length; at++) {
+    const number = numbers[at];
+    if (number === 38 || number === 48) {
+      if (number === 38) next = "";
+      at += numbers[at + 1] === 2 ? 4 : 2;
+    } else if (TONES[number]) next = TONES[number];
+    else if (number === 0 || (number >= 30 && number <= 39) || number >= 90) next = "";
+  }
+  return next;
+}
+
 function appendColoured(line, text) {
   let tone = "";
   let from = 0;
@@ -39,8 +53,7 @@ function appendColoured(line, text) {
   for (const code of text.matchAll(ANSI)) {
     add(code.index);
     from = code.index + code[0].length;
-    const number = Number((code[1] ?? "").split(";").at(-1));
-    if (code[1] !== undefined) tone = TONES[number] ?? "";
+    if (code[1] !== undefined) tone = toneAfter(tone, code[1].split(";").map(Number));
   }
   add(text.length);
 }

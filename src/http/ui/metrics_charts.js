@@ -27,7 +27,7 @@ function drawLeases(box, period) {
   return draw(box, period, {
     format: count,
     series: [{ kind: "area", steps: true, tone: "ready", values: leases }],
-    figure: period.cursor ? String(at(leases, period.moment) ?? "–") : String(world.instances.size),
+    figure: period.cursor ? String(at(leases, period.moment) ?? "–") : count(world.instances.size),
     note: "Live leases, all types",
   });
 }
@@ -65,6 +65,8 @@ function drawReadyAfter(box, period) {
   const ended = period.entries.filter((entry) => typeof entry.readyMs === "number");
   const seconds = (entry) => entry.readyMs / 1000;
   const all = ended.map(seconds);
+  const medians = period.quantiles(ended, seconds, 0.5);
+  const median = period.cursor ? at(medians, period.moment) : quantile(all, 0.5);
   return draw(box, period, {
     format: (value) => `${value} s`,
     series: [
@@ -75,10 +77,10 @@ function drawReadyAfter(box, period) {
         label: "95 %",
         values: period.quantiles(ended, seconds, 0.95),
       },
-      { kind: "line", tone: "ready", label: "median", values: period.quantiles(ended, seconds, 0.5) },
+      { kind: "line", tone: "ready", label: "median", values: medians },
     ],
-    figure: all.length ? quantile(all, 0.5).toFixed(1) : "–",
-    figureUnit: all.length ? "s median" : "",
+    figure: median === null ? "–" : median.toFixed(1),
+    figureUnit: median === null ? "" : "s median",
     note: all.length
       ? `95 of 100 starts are ready within ${quantile(all, 0.95).toFixed(1)} s`
       : "Known once an instance has ended",

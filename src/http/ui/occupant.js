@@ -2,7 +2,7 @@
 
 import { fullName, spokenAge } from "./dom.js";
 import { WORDS } from "./phases.js";
-import { byPort, world } from "./world.js";
+import { byPort, phaseSince, world } from "./world.js";
 
 /** Programs that styxy did not start, by the port where they listen. */
 export const strangersByPort = () => new Map(world.listeners.map((listener) => [listener.port, listener]));
@@ -24,7 +24,7 @@ export function spoken({ port, view, listener }) {
 
 /** The same with how long it has been so. */
 export function spokenSince(occupant) {
-  const since = world.history.get(occupant.view?.lockId)?.at(-1)?.from;
+  const since = phaseSince(occupant.view?.lockId);
   return since ? `${spoken(occupant)} for ${spokenAge(Date.now() - since)}` : spoken(occupant);
 }
 

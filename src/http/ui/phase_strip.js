@@ -34,8 +34,8 @@ function restarted(times) {
   return `, restarted ${times === 1 ? "once" : `${times} times`}`;
 }
 
-function drawSpan({ phase, from }, end, total) {
-  const lasted = `${WORDS[phase]} ${age(end - from)}`;
+function drawSpan({ phase, from, isSeen }, end, total) {
+  const lasted = `${WORDS[phase]} ${isSeen === false ? "for longer than this page is open" : age(end - from)}`;
   const share = Math.max(NARROWEST, (100 * (end - from)) / total);
   return el(
     `span.span.tone-${TONES[phase]}.phase-${phase}`,

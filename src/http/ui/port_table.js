@@ -1,41 +1,46 @@
 // The map as a table, for who would rather read.
 
-import { el, fullName, many, put, visible } from "./dom.js";
+import { el, fullName, many, put, spokenAge, visible } from "./dom.js";
+import { foreignName, strangersByPort } from "./occupant.js";
 import { otherUser } from "./owner.js";
 import { WORDS } from "./phases.js";
-import { linesOf } from "./stretches.js";
-import { byPort, watch, world } from "./world.js";
+import { stopsOf } from "./stops.js";
+import { byPort, phaseSince, watch, world } from "./world.js";
 
-/** The page with the leases of each range. */
+/** The page with the leases, strangers and free blocks of each range. */
 export function portTable() {
-  const leases = el("tbody");
+  const rows = el("tbody");
   const figure = el("p.dim");
   const node = el(
     "section.page",
     {},
     el("h1", {}, "Ports by range"),
     el("p", {}, el("a", { href: "#/" }, "Back to the map")),
-    el("table", {}, heads(), leases),
+    el("table", {}, heads(), rows),
     figure,
   );
   const draw = () => {
-    const found = leasesByRange();
-    put(leases, found.map(tableRow));
-    figure.textContent = `${many(found.length, "lease")}.`;
+    const found = stopsByRange();
+    put(rows, found.map(tableRow));
+    figure.textContent = `${many(found.filter((stop) => stop.hit?.view).length, "lease")}.`;
   };
   node.leave = watch((what) => {
-    if (what.has("instances") || what.has("types")) draw();
+    if (what.has("instances") || what.has("types") || what.has("listeners")) draw();
   });
   draw();
   return node;
 }
 
-function leasesByRange() {
-  const ports = [...byPort()].sort(([a], [b]) => a - b);
-  return linesOf(world.types, 100).flatMap((line) =>
-    ports
-      .filter(([port]) => port >= line.from && port <= line.to)
-      .map(([port, view]) => ({ range: line.type.name, port, view })),
+/** Whoever is on a range, and what is free between them, in the order of ports. */
+function stopsByRange() {
+  const [leases, strangers] = [byPort(), strangersByPort()];
+  return world.types.flatMap((type) =>
+    type.ranges.flatMap(([from, to]) => {
+      const hits = Array.from({ length: to - from + 1 }, (_, at) => from + at)
+        .filter((port) => leases.has(port) || strangers.has(port))
+        .map((port) => ({ port, view: leases.get(port), listener: strangers.get(port) }));
+      return stopsOf({ from, to, hits }).map((stop) => ({ range: type.name, ...stop }));
+    }),
   );
 }
 
@@ -52,12 +57,21 @@ function heads() {
   );
 }
 
-const tableRow = ({ range, port, view }) =>
-  el(
+function tableRow({ range, port, last, hit }) {
+  const cells = hit ? cellsOf(hit) : [port === last ? port : `${port}–${last}`, "–", "free"];
+  return el(
     "tr",
     {},
-    el("td", {}, visible(range)),
-    el("td", {}, port),
-    el("td", {}, fullName(view), otherUser(view) && el("span.dim", {}, ` ${otherUser(view)}`)),
-    el("td", {}, WORDS[view.phase]),
+    [visible(range), ...cells].map((cell) => el("td", {}, cell)),
   );
+}
+
+function cellsOf({ port, view, listener }) {
+  if (!view) return [port, foreignName(listener), "not ours"];
+  const since = phaseSince(view.lockId);
+  return [
+    port,
+    [fullName(view), otherUser(view) && el("span.dim", {}, ` ${otherUser(view)}`)],
+    `${WORDS[view.phase]}${since ? ` for ${spokenAge(Date.now() - since)}` : ""}`,
+  ];
+}

@@ -19,14 +19,15 @@ const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
 export const rangeAxis = () =>
   svg("svg.axis-editor", { role: "group", "aria-label": "The range among its neighbours" });
 
-/** Draws the range of the type called `name`; `set` gets another one that a hand has made of it. */
-export function drawAxis(axis, from, to, name, set) {
+/** Draws the range of the type called `name` with the `gap` to keep; `set` gets another one that a hand has made of it. */
+export function drawAxis(axis, from, to, { name, gap, set }) {
   if (!(from > 0 && to >= from && to <= PORT_MAX)) return;
   const scale = scaleOf(axis, from, to);
   const moved = (which, port) =>
     which ? [from, Math.max(from, Math.min(PORT_MAX, port))] : [Math.min(to, Math.max(1, port)), to];
   const parts = [
     svg("line.bed", { x1: 0, x2: scale.width, y1: 34, y2: 34 }),
+    ...gapsAround(scale, from, to, gap),
     ...neighbours(scale, name),
     ...ownRange(scale, from, to, name),
     ...scaleEnds(scale),
@@ -78,6 +79,19 @@ function neighbours({ low, high, width, x }, name) {
     }
   }
   return parts;
+}
+
+/** The ports on both sides that a new range would keep clear of, hatched. */
+function gapsAround({ x }, from, to, gap) {
+  if (!gap) return [];
+  const hatch = svg(
+    "pattern",
+    { id: "hatch", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+    svg("line.hatch", { x1: 1, x2: 1, y1: 0, y2: 5 }),
+  );
+  const side = (port) =>
+    svg("rect.gap", { x: x(port), y: 22, width: x(port + gap) - x(port), height: 24, fill: "url(#hatch)" });
+  return [svg("defs", {}, hatch), side(from - gap), side(to + 1)];
 }
 
 const ownRange = ({ x }, from, to, name) => [

@@ -2,11 +2,11 @@
 
 import { age, el, many, put, visible } from "./dom.js";
 import { WORDS, glyph, inTrouble } from "./phases.js";
-import { world } from "./world.js";
+import { phaseSince } from "./world.js";
 
 /** Why an instance is in trouble, as far as is known. */
 export function reasonOf(view) {
-  const since = (world.history.get(view.lockId) ?? []).at(-1)?.from;
+  const since = phaseSince(view.lockId);
   const span = since ? ` for ${age(Date.now() - since)}` : "";
   if (view.phase === "stuck") return "Something of it survived KILL";
   if (view.phase === "backoff") return `Ended, and is tried again; ${many(view.restarts, "restart")} so far`;

@@ -1,6 +1,6 @@
 // The sentence above the river: how many instances there are, and which of them are in trouble.
 
-import { el, fullName, many, put } from "./dom.js";
+import { count, el, fullName, many, put } from "./dom.js";
 import { WORDS, glyph, inTrouble } from "./phases.js";
 import { sorted, world } from "./world.js";
 
@@ -12,15 +12,15 @@ export function drawSentence(node, water) {
   const all = sorted();
   const ready = all.filter((view) => view.phase === "ready").length;
   const trouble = all.filter(inTrouble);
-  const text = `${many(all.length, "instance")}, ${ready} ready`;
+  const text = `${many(all.length, "instance")}, ${count(ready)} ready`;
   water.setAttribute("aria-label", `${text}${trouble.length ? `, ${trouble.length} in trouble` : ""}`);
   put(
     node,
     all.length
-      ? el("h1", {}, many(all.length, "instance"), el("span.dim", {}, `, ${ready} ready`))
+      ? el("h1", {}, many(all.length, "instance"), el("span.dim", {}, `, ${count(ready)} ready`))
       : el("h1", {}, world.loaded ? "Still water" : "\u00a0"),
     trouble.slice(0, NAMED_MAX).map(alarm),
-    trouble.length > NAMED_MAX ? el("span.dim", {}, `and ${trouble.length - NAMED_MAX} more`) : null,
+    trouble.length > NAMED_MAX ? el("span.dim", {}, `and ${count(trouble.length - NAMED_MAX)} more`) : null,
   );
 }
 

@@ -1,5 +1,6 @@
 // The editor of a service type: says at once whether a range fits, and shows what it will write before it does.
 
+import { get } from "./api.js";
 import { el, put, visible } from "./dom.js";
 import { originBadge } from "./origin.js";
 import { glyph } from "./phases.js";
@@ -26,6 +27,8 @@ export function typeEditor(type) {
   const axis = rangeAxis();
   const error = el("div.note.bad", { hidden: true, role: "alert" });
   const review = el("div.review", { hidden: true });
+  // So many ports automatic ranges keep between each other.
+  let gap = 0;
   const save = el(
     "button.primary.needs-live",
     {
@@ -40,11 +43,18 @@ export function typeEditor(type) {
     put(said, glyph(fits ? "ready" : "unhealthy"), el("span", {}, text));
     said.className = fits ? "verdict" : "verdict bad";
     save.disabled = !fits || !fields.name.value;
-    drawAxis(axis, from, to, type?.name ?? (fields.name.value || "new"), (next) => {
+    const set = (next) => {
       [fields.first.value, fields.last.value] = next;
       show();
-    });
+    };
+    drawAxis(axis, from, to, { name: type?.name ?? (fields.name.value || "new"), gap, set });
   };
+  get("/ranges")
+    .then(({ gapSize }) => {
+      gap = gapSize;
+      show();
+    })
+    .catch(() => {});
   for (const input of [fields.first, fields.last]) letStep(input, show);
   for (const input of [fields.first, fields.last, fields.name]) input.addEventListener("input", show);
   // How wide the drawing is is known when it is on the page.

@@ -2,8 +2,8 @@
 
 import { undoAutomatic } from "./automatic_ranges.js";
 import { count, el, many, put, svg, visible } from "./dom.js";
-import { originBadge } from "./origin.js";
-import { inTrouble } from "./phases.js";
+import { learnOrigins, originBadge } from "./origin.js";
+import { shape } from "./phases.js";
 import { typeEditor } from "./type_editor.js";
 import { byPort, watch, world } from "./world.js";
 
@@ -68,6 +68,10 @@ export function types(chosen) {
     if (what.has("types") || what.has("instances")) draw();
   });
   draw();
+  // Without it, what is configured is called so.
+  learnOrigins()
+    .then(draw)
+    .catch(() => {});
   return node;
 }
 
@@ -104,7 +108,7 @@ function row(type, ports, isChosen) {
     el("td", {}, el("a", { href: address, title: type.description }, visible(type.name))),
     el("td.num", {}, type.ranges.map(([a, b]) => `${a}–${b}`).join(", ") || "–"),
     el("td.more", {}, bar(type, ports)),
-    el("td.num", {}, el("b", {}, inUse(type, ports)), ` / ${type.leased + type.free}`),
+    el("td.num", {}, el("b", {}, count(inUse(type, ports))), ` / ${count(type.leased + type.free)}`),
     el("td.more", {}, type.instanceBehavior === "single" ? el("span.badge", {}, "single") : "multi"),
     el("td.more", {}, originBadge(type)),
   );
@@ -126,18 +130,12 @@ function bar(type, ports) {
     svg("rect.basin", { width, height: HEIGHT, rx: 2 }),
   );
   drawing.style.setProperty("--w", `${width}px`);
+  const wide = Math.max(1.5, width / size - 0.5);
   let before = 0;
   for (const [a, b] of type.ranges) {
     for (const [port, view] of ports)
       if (port >= a && port <= b)
-        drawing.append(
-          svg(inTrouble(view) ? "rect.tone-unhealthy" : "rect.tone-ready", {
-            x: ((port - a + before) / size) * width,
-            y: 2,
-            width: Math.max(1.5, width / size - 0.5),
-            height: 10,
-          }),
-        );
+        drawing.append(shape(view.phase, ((port - a + before) / size) * width, 2, wide, 10));
     before += b - a + 1;
   }
   return drawing;

@@ -94,14 +94,23 @@ export const byPort = () => {
 };
 
 function note(view) {
-  const known = world.history.get(view.lockId) ?? [];
-  if (!known.length) {
-    const started = Date.parse(view.startedAt ?? "") || Date.now();
-    known.push({ phase: "starting", from: started });
-    if (view.readyAt) known.push({ phase: "ready", from: Date.parse(view.readyAt) });
-  } else if (known.at(-1).phase === view.phase) return;
-  if (known.at(-1).phase !== view.phase) known.push({ phase: view.phase, from: Date.now() });
+  const before = world.history.get(view.lockId);
+  const known = before ?? [];
+  if (!before && view.startedAt) known.push({ phase: "starting", from: Date.parse(view.startedAt) });
+  if (!before && view.readyAt) known.push({ phase: "ready", from: Date.parse(view.readyAt) });
+  if (known.at(-1)?.phase === view.phase) {
+    if (!before) world.history.set(view.lockId, known);
+    return;
+  }
+  // When a phase began that was there when the page was opened, nobody has told.
+  known.push({ phase: view.phase, from: Date.now(), isSeen: !!before });
   world.history.set(view.lockId, known.slice(-40));
+}
+
+/** Since when an instance has been in its phase; null if that is not known. */
+export function phaseSince(lockId) {
+  const last = world.history.get(lockId)?.at(-1);
+  return last && last.isSeen !== false ? last.from : null;
 }
 
 function take(name, data) {
