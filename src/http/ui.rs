@@ -57,6 +57,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("/ui/drawer.js", SCRIPT, "drawer.js"),
     file!("/ui/drawer_head.js", SCRIPT, "drawer_head.js"),
     file!("/ui/ended.js", SCRIPT, "ended.js"),
+    file!("/ui/gaps.js", SCRIPT, "gaps.js"),
     file!("/ui/health.js", SCRIPT, "health.js"),
     file!("/ui/instance_row.js", SCRIPT, "instance_row.js"),
     file!("/ui/instances.js", SCRIPT, "instances.js"),

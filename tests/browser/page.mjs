@@ -5,11 +5,12 @@
 import { strict as assert } from "node:assert";
 import { browser, faults, job } from "./browser.mjs";
 import { told, thousand } from "./crowd.mjs";
+import { design } from "./design.mjs";
 import { health, start, stops, stranger } from "./instance.mjs";
 import { foreign, locked } from "./others.mjs";
 import { tour } from "./tour.mjs";
 
-const jobs = { foreign, health, locked, start, stops, stranger, thousand, told, tour };
+const jobs = { design, foreign, health, locked, start, stops, stranger, thousand, told, tour };
 
 try {
   await jobs[job]();

@@ -61,6 +61,25 @@ fn how_checks_went_is_shown_and_nobody_is_asked_in_vain() {
 }
 
 #[test]
+fn keys_words_times_and_addresses_are_as_the_design_has_them() {
+    let sandbox = Sandbox::new();
+    let said = "say='\u{1b}[38;5;31mplain\u{1b}[31m\u{1b}[1mred\u{1b}[0m'";
+    sandbox.run(&format!("run -d -t solo -i alone -- child {said} serve")).code(0);
+    sandbox.run("run -d -t web -i several --ports a,b,c -- child serve").code(0);
+    let status = sandbox.file("status");
+    let often = "--ready http:/ --health-interval 20ms --health-retries 2";
+    fs::write(&status, "200").expect("our own project");
+    sandbox.run(&format!("run -d -t web -i ill {often} -- child status=status serve")).code(0);
+    fs::write(&status, "500").expect("our own project");
+    until_true("it is ill", || sandbox.run("list").stdout.contains("unhealthy"));
+    let served = served(&sandbox);
+    let seen =
+        browse(&served.url, "design", &json!({ "server": served.running.pid() }).to_string());
+    assert_eq!(seen.lines().count(), 7, "{seen}");
+    sandbox.run("stop --all").code(0);
+}
+
+#[test]
 fn a_stop_says_what_it_does_how_long_it_takes_and_who_survives() {
     let armoured = Armoured::new();
     let Armoured { sandbox, survivor, running } = &armoured;
@@ -192,10 +211,49 @@ fn every_tone_can_be_told_from_its_ground() {
                 assert!(found >= least, "{tone} on {ground}: {found:.2}, theme {place}");
             }
         }
-        for tone in ["--ink", "--ink-2"] {
-            let found = contrast(token(tone, place), token("--basin", place));
-            assert!(found >= 4.5, "{tone} on --basin: {found:.2}, theme {place}");
+        for (ground, tone, least) in [
+            ("--basin", "--ink", 4.5),
+            ("--basin", "--ink-2", 4.5),
+            ("--basin", "--ready", 3.0),
+            ("--basin", "--unhealthy", 3.0),
+            ("--basin", "--backoff", 3.0),
+            ("--basin", "--quiet", 3.0),
+            ("--ready-wash", "--ready", 4.5),
+            ("--unhealthy-wash", "--unhealthy", 4.5),
+            ("--backoff-wash", "--backoff", 4.5),
+            ("--quiet-wash", "--quiet", 4.5),
+            ("--unhealthy-wash", "--ink", 4.5),
+            ("--backoff-wash", "--ink", 4.5),
+            ("--unhealthy", "--page", 4.5),
+            ("--river-top", "--river-ink", 4.5),
+            ("--river-top", "--river-ink-2", 4.5),
+            ("--river-top", "--river-ink-3", 4.5),
+            ("--river-basin", "--light-ready", 3.0),
+            ("--river-basin", "--light-unhealthy", 3.0),
+            ("--river-basin", "--light-backoff", 3.0),
+            ("--river-basin", "--light-quiet", 3.0),
+        ] {
+            let found = contrast(token(tone, place), token(ground, place));
+            assert!(found >= least, "{tone} on {ground}: {found:.2}, theme {place}");
         }
+    }
+}
+
+/// A colour that is no token follows no theme, and nobody computes its contrast.
+#[test]
+fn every_colour_is_a_token() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/ui");
+    for file in fs::read_dir(folder).expect("the page").map(|entry| entry.expect("a file").path()) {
+        if file.extension().is_none_or(|ending| ending != "css") || file.ends_with("tokens.css") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("a style");
+        // Selectors of ids begin their line.
+        let colour = |line: &&str| {
+            line.contains(':') && !line.trim_start().starts_with(['#', '.']) && line.contains('#')
+        };
+        let found: Vec<&str> = text.lines().filter(colour).collect();
+        assert!(found.is_empty(), "{}: {found:?}", file.display());
     }
 }
 

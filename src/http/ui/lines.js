@@ -1,20 +1,18 @@
 // The map of ranges: a line spans a hundred ports, so a port's last two digits are its place, always.
 
 import { setWish, wish } from "./address.js";
-import { count, el, put, rem, svg, visible } from "./dom.js";
+import { el, put, rem, svg } from "./dom.js";
+import { withGaps } from "./gaps.js";
 import { followKeys } from "./keyboard.js";
 import { drawLine, makeLine, rangeAddress } from "./line.js";
 import { UseTold, occupantsOf } from "./line_use.js";
-import { programOf } from "./occupant.js";
 import { followPointer } from "./pointer.js";
-import { PORT_MAX, linesOf } from "./stretches.js";
+import { linesOf } from "./stretches.js";
 import { makeTip } from "./tip.js";
 import { watch, world } from "./world.js";
 
 /** How many ports a line spans, by zoom. */
 const SPANS = [100, 50, 25];
-/** So many strangers are named in a gap between ranges; the others are counted. */
-const NAMED_MAX = 3;
 /** A line's height in px before it can be measured. */
 const HEIGHT = 22;
 
@@ -194,37 +192,5 @@ function drawRuler(ruler, span) {
     Array.from({ length: 10 }, (_, tenth) =>
       svg("text", { x: (tenth / 10) * width, y: 12 }, number((tenth * span) / 10)),
     ),
-  );
-}
-
-/** The lines' elements, with the gaps between ranges said. */
-function withGaps(lines) {
-  const nodes = [];
-  let end = 0;
-  lines.forEach((line, at) => {
-    const lowest = line.isFirst ? line.first : line.from;
-    if (lowest - end > 1) nodes.push(gap(end + 1, lowest - 1));
-    nodes.push(line.node);
-    // Where the next line has the same ports, the range may go on behind what that one holds.
-    const isShared = lines[at + 1]?.base === line.base;
-    end = Math.max(end, isShared ? line.to : Math.max(line.last, line.to));
-  });
-  if (end < PORT_MAX) nodes.push(gap(end + 1, PORT_MAX));
-  return nodes;
-}
-
-/** Ports that no range has: how many are free, and which strangers are there. */
-function gap(from, to) {
-  const within = world.listeners.filter((listener) => listener.port >= from && listener.port <= to);
-  const named = within
-    .slice(0, NAMED_MAX)
-    .map((listener) =>
-      el("span.foreign", {}, el("b", {}, listener.port), ` ${visible(programOf(listener))}`),
-    );
-  const more = within.length > NAMED_MAX ? el("span.foreign", {}, `+${within.length - NAMED_MAX}`) : null;
-  return el(
-    "div.gap",
-    { role: "row" },
-    el("span.gap-text", { role: "gridcell" }, `${count(to - from + 1 - within.length)} free`, named, more),
   );
 }
