@@ -11,8 +11,6 @@ const { chromium } = createRequire(`${modules}/`)("playwright-core");
 export const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 export const faults = [];
 
-/** When an interface comes or goes, as those of containers in other tests do, Chromium ends all of its requests so. */
-const INTERFACES = "ERR_NETWORK_CHANGED";
 /** No step takes a tenth of this on an idle machine; a busy one gets the rest. In ms. */
 const LIMIT = 120_000;
 
@@ -28,9 +26,9 @@ export async function open(options, address) {
   });
   // A text that makes no sense is answered with 400, and who ends while it is asked about with 404: the browser tells that, too.
   const isKnown = (message) =>
+    isOfNetwork(message.text()) ||
     message.location().url.endsWith("/config/check") ||
-    (message.location().url.endsWith("/checks") && message.text().includes("404")) ||
-    message.text().includes(INTERFACES);
+    (message.location().url.endsWith("/checks") && message.text().includes("404"));
   page.on("console", (message) => {
     if (message.type() === "error" && !isKnown(message)) faults.push(`console: ${message.text()}`);
   });
@@ -42,28 +40,35 @@ export async function open(options, address) {
     )
       faults.push(`a request to ${request.url()}`);
   });
-  if (address) await load(page, address);
+  if (address) await enter(page, address);
   return page;
 }
 
-/** Opens the page. A file that the browser has dropped on its way is fetched again with all the others. */
-async function load(page, address) {
-  let dropped = null;
+/** So often, and so long in ms, is waited for a page to load. */
+const [LOADS_MAX, WAIT] = [8, LIMIT / 8];
+
+/** Opens a page until it hears the server; anew if its files did not come for the machine got another network. */
+async function enter(page, address) {
+  let isBroken = true;
   page.on("requestfailed", (request) => {
-    if (request.failure().errorText.includes(INTERFACES) && request.resourceType() === "script") dropped?.();
+    isBroken ||= isOfNetwork(request.failure()?.errorText ?? "");
   });
-  const isLive = () => page.waitForSelector(".dot.live", { state: "attached" }).then(() => true);
-  const isDropped = () =>
-    new Promise((resolve) => {
-      dropped = () => resolve(false);
-    });
-  let first = isDropped();
-  await page.goto(address);
-  while (!(await Promise.race([isLive(), first]))) {
-    first = isDropped();
-    await page.reload();
+  for (let load = 1; ; load++) {
+    try {
+      if (isBroken) {
+        isBroken = false;
+        await (load === 1 ? page.goto(address) : page.reload());
+      }
+      await page.waitForSelector(".dot.live", { state: "attached", timeout: WAIT });
+      return;
+    } catch (error) {
+      if (load === LOADS_MAX) throw error;
+    }
   }
 }
+
+/** Another test's containers come and go with networks of their own; it is no fault of a page's. */
+const isOfNetwork = (text) => text.includes("ERR_NETWORK_CHANGED");
 /** Leads a page elsewhere. */
 export const go = (page, hash) =>
   page.evaluate((to) => {
