@@ -6,10 +6,19 @@ export const PORT_MAX = 65535;
 /** A line for each stretch of a range that holds at least a fifth of it; a range has one at least. */
 export function linesOf(types, span) {
   const lines = types.flatMap((type) => type.ranges.flatMap((range) => linesOfRange(type, range, span)));
-  return lines.sort((a, b) => a.base - b.base || a.from - b.from);
+  const bases = new Set(lines.map((line) => line.base));
+  return [...lines, ...lines.flatMap((line) => lonely(line, bases))].sort(
+    (a, b) => a.base - b.base || a.from - b.from,
+  );
 }
 
-/** What is left over is no line of its own: it is a guest of the range's first line, and named there. */
+/** Those of a line's guests that have no line to be on: each gets one of its own. */
+const lonely = (line, bases) =>
+  line.guests
+    .filter((guest) => !bases.has(guest.base))
+    .map((guest) => ({ ...line, ...guest, guests: [], isFirst: false }));
+
+/** What is left over is a guest on another line with its ports, and named on the range's first line. */
 function linesOfRange(type, [first, last], span) {
   const stretches = [];
   for (let base = Math.floor(first / span) * span; base <= last; base += span)
