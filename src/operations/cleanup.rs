@@ -120,11 +120,11 @@ pub(super) fn remove_litter<S: Storage>(run: &RunDirectory<S>, registry: &Regist
 
 fn litter<S: Storage>(run: &RunDirectory<S>, registry: &Registry) -> Vec<LockId> {
     let named = |lock_id: &LockId| {
-        // A reservation has no files: those of its lockId are of a run that died on its way to take it over.
+        // A reservation has no files: those of its lockId are of a run that died on its way to take it over. Nor
+        // does a lease keep those of a successor that died while it waited: it had not begun.
         let is_own =
             |lease: &Lease| lease.lock_id == *lock_id && lease.holder == Holder::Supervisor;
-        let holds = |lease: &Lease| is_own(lease) || lease.next.as_ref() == Some(lock_id);
-        registry.leased().any(|(_, lease)| holds(lease))
+        registry.leased().any(|(_, lease)| is_own(lease))
     };
     let mut litter = run.lock_ids().unwrap_or_default();
     litter.retain(|lock_id| !named(lock_id) && !run.is_alive(lock_id));

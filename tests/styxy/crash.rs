@@ -4,6 +4,8 @@ use crate::patience::until_true;
 use crate::processes::{self, is_alive};
 use crate::sandbox::{Sandbox, recorded_pids, server_pid};
 use nix::sys::signal::Signal;
+use std::fs;
+use std::path::PathBuf;
 
 /// A server whose tree does not want to end: an ordinary child and one in a session of its own,
 /// both deaf to everything but KILL, and so is the server.
@@ -71,6 +73,35 @@ fn cleanup_leaves_nothing_of_killed_supervisors() {
     assert_eq!(left, ["c"]);
     assert_eq!(server_pid(ready.port), ready.pid);
     alive.end(Signal::SIGTERM).code(143);
+    sandbox.nothing_is_left();
+}
+
+#[test]
+fn one_cleanup_clears_up_after_who_was_killed_while_it_waited_for_a_dead_one_to_end() {
+    let sandbox = Sandbox::new();
+    let (supervisor, _, tree) = stubborn(&sandbox);
+    // It does not hear that it is to end.
+    processes::signal(supervisor, Signal::SIGSTOP);
+    let successor = sandbox.start("run -t web -i a --if-running replace -- child serve");
+    let run = sandbox.state().join("run");
+    let files = || fs::read_dir(&run).expect("a run").map(|entry| entry.expect("a file").path());
+    let is_known = |lock: &PathBuf| {
+        let lock_id = lock.file_stem().expect("its name").to_str().expect("a lockId");
+        let registry = fs::read_to_string(sandbox.state().join("state.json"));
+        registry.expect("a registry").contains(lock_id)
+    };
+    let is_lock = |file: &PathBuf| file.extension().is_some_and(|kind| kind == "lock");
+    until_true("a successor stands in the registry", || {
+        let locks: Vec<_> = files().filter(is_lock).collect();
+        locks.len() == 2 && locks.iter().all(is_known)
+    });
+
+    kill(successor.pid());
+    kill(supervisor);
+    sandbox.run("cleanup").code(0);
+
+    assert!(!tree.iter().any(|pid| is_alive(*pid)));
+    assert!(files().next().is_none(), "{:?}", files().collect::<Vec<_>>());
     sandbox.nothing_is_left();
 }
 
