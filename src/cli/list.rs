@@ -238,9 +238,14 @@ mod tests {
         }
     }
 
+    /// The table a while after all of them were started, without colours.
+    fn plain(views: &[View], links: Links) -> String {
+        let now = "2026-11-22T01:12:30Z".parse().unwrap();
+        anstream::adapter::strip_str(&shown(views, now, links)).to_string()
+    }
+
     #[test]
     fn a_row_says_where_and_how_an_instance_is() {
-        let now = "2026-11-22T01:12:30Z".parse().unwrap();
         let mut other = view("api");
         other.ports =
             [("a".to_owned(), Port::known(3000)), ("b".to_owned(), Port::known(3001))].into();
@@ -248,20 +253,18 @@ mod tests {
             (Phase::Reserved, None, None, 0);
         (other.cpu_percent, other.memory_bytes) = (None, None);
         let views = [view("web"), other];
-        let plain = |links| anstream::adapter::strip_str(&shown(&views, now, links)).to_string();
         assert_eq!(
-            plain(Links::Shown),
+            plain(&views, Links::Shown),
             "NAME          PORT     PHASE     AGE  CPU  MEMORY  RESTARTS  PID   URL\n\
              dev/web@shop  3000     ready     12m  12%  50 MiB  2         4121  http://127.0.0.1:3000\n\
              dev/api@shop  3000 +1  reserved  -    -    -       0         -     http://127.0.0.1:3000\n"
         );
         let narrow = "dev/web@shop  3000     ready     12m  12%  50 MiB  2         4121\n";
-        assert!(plain(Links::LeftOut).contains(narrow));
+        assert!(plain(&views, Links::LeftOut).contains(narrow));
     }
 
     #[test]
     fn containers_have_a_column_where_there_are_some() {
-        let now = "2026-11-22T01:12:30Z".parse().unwrap();
         let mut pg = view("pg");
         pg.container = Some(ContainerView {
             engine: "docker".to_owned(),
@@ -269,10 +272,8 @@ mod tests {
             name: None,
             image: Some("postgres:17".to_owned()),
         });
-        let views = [view("web"), pg];
-        let plain = anstream::adapter::strip_str(&shown(&views, now, Links::LeftOut)).to_string();
         assert_eq!(
-            plain,
+            plain(&[view("web"), pg], Links::LeftOut),
             "NAME          PORT  PHASE  AGE  CPU  MEMORY  RESTARTS  PID   CONTAINER\n\
              dev/web@shop  3000  ready  12m  12%  50 MiB  2         4121  -\n\
              dev/pg@shop   3000  ready  12m  12%  50 MiB  2         4121  docker 4f37ec50f0a8 postgres:17\n"
@@ -281,13 +282,10 @@ mod tests {
 
     #[test]
     fn whose_each_is_has_a_column_where_one_is_somebody_elses() {
-        let now = "2026-11-22T01:12:30Z".parse().unwrap();
         let mut bobs = view("api");
         (bobs.user, bobs.uid) = (Some("bob".to_owned()), Some(3_999_999_999));
-        let views = [view("web"), bobs];
-        let plain = anstream::adapter::strip_str(&shown(&views, now, Links::LeftOut)).to_string();
         assert_eq!(
-            plain,
+            plain(&[view("web"), bobs], Links::LeftOut),
             "NAME          PORT  PHASE  AGE  CPU  MEMORY  RESTARTS  PID   USER\n\
              dev/web@shop  3000  ready  12m  12%  50 MiB  2         4121  -\n\
              dev/api@shop  3000  ready  12m  12%  50 MiB  2         4121  bob\n"
