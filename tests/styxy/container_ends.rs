@@ -51,11 +51,18 @@ fn a_command_line_that_hangs_hangs_nobody() {
 pub(crate) fn crash(sandbox: &Sandbox) -> String {
     let instance = sandbox.instance("web", "pg").expect("it runs");
     let pid = |name: &str| instance[name].as_i64().and_then(|pid| i32::try_from(pid).ok());
-    let supervisor = pid("supervisorPid").expect("it has one");
-    processes::signal(supervisor, Signal::SIGSTOP);
-    pid("pid").into_iter().for_each(|pid| processes::signal(pid, Signal::SIGKILL));
-    processes::signal(supervisor, Signal::SIGKILL);
+    kill_both(pid("supervisorPid").expect("it has one"), pid("pid"));
     lock_id(&instance)
+}
+
+/// The supervisor cannot see the end of what it started; both are dead when this returns. Until then a cleanup is
+/// right to find that nothing was left.
+fn kill_both(supervisor: i32, leader: Option<i32>) {
+    processes::signal(supervisor, Signal::SIGSTOP);
+    leader.into_iter().for_each(|pid| processes::signal(pid, Signal::SIGKILL));
+    processes::signal(supervisor, Signal::SIGKILL);
+    let killed = || leader.into_iter().chain([supervisor]);
+    until_true("the end of the killed", || !killed().any(processes::is_alive));
 }
 
 #[test]
@@ -147,12 +154,8 @@ fn crash_in(
     sandbox: &Sandbox,
     (leader, supervisor, record): (i32, i32, PathBuf),
 ) -> (String, PathBuf) {
-    processes::signal(supervisor, Signal::SIGSTOP);
     // It may be over already, in the rounds that come late.
-    if processes::is_alive(leader) {
-        processes::signal(leader, Signal::SIGKILL);
-    }
-    processes::signal(supervisor, Signal::SIGKILL);
+    kill_both(supervisor, Some(leader).filter(|&pid| processes::is_alive(pid)));
     let cidfile = record.with_extension("cid");
     let lock_id = record.file_stem().expect("it has a name").to_string_lossy().into_owned();
     assert!(record.starts_with(sandbox.state()));

@@ -151,9 +151,14 @@ impl FailingEngine {
         left
     }
 
-    /// How many containers were seen running, and how often the engine was ended, killed or halted.
-    pub(crate) fn figures(&self) -> (usize, usize) {
-        (self.seen.len(), self.failures)
+    /// How many containers were seen running.
+    pub(crate) fn containers(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// How often the engine was ended, killed or halted.
+    pub(crate) fn failures(&self) -> usize {
+        self.failures
     }
 
     /// For the message of a failing test: its containers, and what is behind the ports that lead to them.

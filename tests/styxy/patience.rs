@@ -4,15 +4,17 @@ use std::time::{Duration, Instant};
 
 /// No event of these tests takes a tenth of this on an idle machine; a busy one gets the rest.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// Who waits for other tests waits for as long as they may take.
+const QUEUE_LIMIT: Duration = Duration::from_secs(300);
 /// How often is looked whether the event has come.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Waits until `look` sees something; else fails with the event's name and the story so far.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where tests wait; a limit needs a clock"
 )]
-pub(crate) fn until<T>(
+fn within<T>(
+    limit: Duration,
     event: &str,
     mut look: impl FnMut() -> Option<T>,
     story: impl FnOnce() -> String,
@@ -22,11 +24,25 @@ pub(crate) fn until<T>(
         if let Some(seen) = look() {
             return seen;
         }
-        if begin.elapsed() > LIMIT {
-            panic!("waited {} s for {event}; so far:\n{}", LIMIT.as_secs(), story());
+        if begin.elapsed() > limit {
+            panic!("waited {} s for {event}; so far:\n{}", limit.as_secs(), story());
         }
         std::thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// Waits until `look` sees something; else fails with the event's name and the story so far.
+pub(crate) fn until<T>(
+    event: &str,
+    look: impl FnMut() -> Option<T>,
+    story: impl FnOnce() -> String,
+) -> T {
+    within(LIMIT, event, look, story)
+}
+
+/// The same for what another test has.
+pub(crate) fn until_my_turn<T>(event: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(QUEUE_LIMIT, event, look, || "another test has it".to_owned())
 }
 
 /// Waits until the fact holds.

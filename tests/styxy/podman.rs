@@ -132,7 +132,8 @@ fn the_exit_code_is_podmans_and_a_kept_container_is_started_again() {
     let running = space.start(&line);
     let waits = "pgrep -f '[p]odman wait'";
     until_true("podman to be waiting", || !space.sh(waits).stdout.is_empty());
-    space.sh("podman exec styxy-go touch /go").code(0);
+    // The container may be gone before this command line has written down that it was there: its code tells nothing.
+    space.sh("podman exec styxy-go touch /go");
     running.wait().code(7);
     space.run("run --ready none -- podman run --pull never no-such-image").code(125);
     let words = "sh -c 'echo start >> /starts; test $(wc -l < /starts) = 3'";

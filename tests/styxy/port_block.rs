@@ -1,6 +1,6 @@
 //! A block of ports that no other test on this machine uses at the same time.
 
-use crate::patience::until;
+use crate::patience::until_my_turn;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
@@ -88,7 +88,7 @@ impl HighPorts {
     pub(crate) fn claim() -> Self {
         let name = SocketAddr::from_abstract_name("styxy-tests-high").expect("the name is short");
         let look = || UnixListener::bind_addr(&name).ok();
-        Self { _claim: until("the high ports", look, || "another test has them".to_owned()) }
+        Self { _claim: until_my_turn("the high ports", look) }
     }
 
     /// `[auto_allocation]` that has all of them, and more settings.
