@@ -6,7 +6,7 @@
 use super::{
     give_way, new_range,
     port::{self, Choice, Wish},
-    range_rule::{Rule, Way},
+    range_rule::{Rule, Source, Way},
     reclaim,
     refusal::Refusal,
     retire::{self, Force, UndoRefusal, Which},
@@ -237,6 +237,7 @@ impl Both {
             avoid: None,
             configured: self.configured.clone(),
             beside_own: true,
+            source: Source::Person,
             way: way.clone(),
         };
         let name = name_of((service_type, 0)).service_type;

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::decision::{
         placement::Near,
-        range_rule::Way,
+        range_rule::{Source, Way},
         world::tests::{Told, running},
     };
     use proptest::{prelude::*, sample::Index};
@@ -136,6 +136,7 @@ mod tests {
             avoid: None,
             configured: vec![Range::known(11400, 11499)],
             beside_own: true,
+            source: Source::Person,
             way: Way::After,
         }
     }
@@ -249,6 +250,7 @@ mod tests {
                 avoid: avoid.map(range),
                 configured,
                 beside_own: true,
+                source: Source::Person,
                 way,
             }
         }

@@ -43,6 +43,33 @@ pub struct Rule {
     pub beside_own: bool,
     /// Where it goes.
     pub way: Way,
+    /// What has said so.
+    pub source: Source,
+}
+
+/// What has said where a new range goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A person, with a flag or when asked.
+    Person,
+    /// The rule of the configuration with that pattern.
+    Pattern(String),
+    /// What is known of the tool of that name.
+    Tool(&'static str),
+    /// What holds for all.
+    Default(Placement),
+}
+
+impl Source {
+    /// It in words, as the audit log has it: each begins with its kind.
+    fn words(&self) -> String {
+        match self {
+            Self::Person => "asked for".to_owned(),
+            Self::Pattern(pattern) => format!("rule '{pattern}'"),
+            Self::Tool(name) => format!("profile of {name}"),
+            Self::Default(placement) => format!("placement '{placement}'"),
+        }
+    }
 }
 
 /// Where a new range goes, with all that is known for it.
@@ -86,6 +113,19 @@ impl Way {
 }
 
 impl Rule {
+    /// Where a range lies that was chosen by it, for a type that had these, in words.
+    pub fn place(&self, own: &[Range], range: Range) -> String {
+        match own.iter().any(|block| block.distance(range) == Some(0)) {
+            true => "beside its own ports".to_owned(),
+            false => self.way.words(),
+        }
+    }
+
+    /// By what it was chosen, in words.
+    pub fn words(&self, own: &[Range], range: Range) -> String {
+        format!("{}, {}", self.source.words(), self.place(own, range))
+    }
+
     /// The rule for a type; `ephemeral` is the kernel's own range of ports.
     pub fn of(
         config: &Config,
@@ -126,8 +166,29 @@ impl Rule {
             avoid: auto.avoid_ephemeral.then_some(ephemeral).flatten(),
             configured: known.iter().filter_map(|known| known.range).collect(),
             beside_own: wish.placement.is_none() && wish.start.is_none(),
+            source: source(service_type, wish, rule, &auto.placement, &way),
             way,
         }
+    }
+}
+
+/// What has said where a new range goes: the first of them that had something to say.
+fn source(
+    service_type: &TypeName,
+    wish: &RangeWish,
+    rule: Option<&AutoRule>,
+    default: &Placement,
+    way: &Way,
+) -> Source {
+    let of_group = matches!(way, Way::Bounds { group } if wish.group.as_ref() == Some(group));
+    let of_range = wish.placement.is_some() || wish.start.is_some() || wish.chunk_size.is_some();
+    if of_group || of_range {
+        return Source::Person;
+    }
+    match (rule, way, tool(service_type.as_str())) {
+        (Some(rule), _, _) => Source::Pattern(rule.pattern.clone()),
+        (None, Way::Smart(Near::Port(_)), Some(tool)) => Source::Tool(tool.name),
+        (None, _, _) => Source::Default(default.clone()),
     }
 }
 
@@ -277,6 +338,26 @@ mod tests {
         assert_eq!(found.way, Way::Smart(Near::Port(port(12_000))));
         let wish = RangeWish { placement: Some(Placement::After), ..wish };
         assert_eq!(rule(text, "x", &wish).way, Way::After);
+    }
+
+    #[test]
+    fn what_has_decided_is_said() {
+        let text = "[auto_allocation]\nplacement = 'smart'\nmin_port = 1024\n\
+                    [auto_allocation_rules.'team-*']\nplacement = 'before'";
+        let five = RangeWish { chunk_size: NonZeroU16::new(5), ..RangeWish::default() };
+        let group = RangeWish { group: Some("a".to_owned()), ..RangeWish::default() };
+        let (own, beside) = ([Range::known(20_000, 20_009)], Range::known(20_010, 20_019));
+        for (service_type, wish, own, expected) in [
+            ("team-x", RangeWish::default(), &[][..], "rule 'team-*', before existing ranges"),
+            ("postgres", RangeWish::default(), &[], "profile of postgres, close to port 5432"),
+            ("other", RangeWish::default(), &[], "placement 'smart', where it fits best"),
+            ("other", RangeWish::default(), &own, "placement 'smart', beside its own ports"),
+            ("team-x", five, &[], "asked for, before existing ranges"),
+            // No group has bounds here.
+            ("team-x", group, &[], "rule 'team-*', before existing ranges"),
+        ] {
+            assert_eq!(rule(text, service_type, &wish).words(own, beside), expected);
+        }
     }
 
     #[test]

@@ -83,12 +83,11 @@ impl Host {
         if !automatic.require_confirmation || plan.dry_run {
             return Ok(());
         }
-        let beside = own.iter().any(|block| block.distance(range) == Some(0));
         let proposal = Proposal {
             service_type: plan.service_type.clone(),
             range,
             grows: !own.is_empty(),
-            place: if beside { "beside its own ports".to_owned() } else { rule.way.words() },
+            place: rule.place(own, range),
             placements: self.config.placement_names().map(str::to_owned).collect(),
             max_port: automatic.max_port,
         };

@@ -169,19 +169,22 @@ impl Host {
         world: &HostWorld<'_>,
         lock_id: &LockId,
     ) {
-        let Some(name) = registry.by_lock_id(lock_id).map(|instance| instance.name.clone()) else {
-            return;
-        };
+        let Some(instance) = registry.by_lock_id(lock_id) else { return };
+        let name = instance.name.clone();
+        // Who was killed while it waited for this one to end had not begun, and has no row.
+        let next = instance.lease.as_ref().and_then(|lease| lease.next.clone());
+        let dead = next.filter(|next| !self.store.run().is_alive(next));
+        world.forgotten.borrow_mut().extend(dead.into_iter().chain([lock_id.clone()]));
         let vitals = self.store.run().read(lock_id).map(|record| record.vitals);
         let ending = Ending {
             reclaimed: true,
             restarts: vitals.map_or(0, |vitals| vitals.restarts),
             ready_ms: vitals.and_then(|vitals| vitals.ready_ms),
+            exit_code: None,
         };
         remarks.endings.push((lock_id.clone(), ending));
         registry.end_lease(&name);
         self.note_use(registry, &name);
-        world.forgotten.borrow_mut().push(lock_id.clone());
     }
 }
 

@@ -164,21 +164,22 @@ impl Host {
             // Claims and files go before the row does: who finds it gone finds its port free.
             drop(leased);
             let Some(instance) = registry.instance_mut(&name) else { return Ok(()) };
-            let Some(lease) = instance.lease.clone().filter(|lease| lease.lock_id == lock_id)
-            else {
-                return Ok(());
-            };
+            let lease = instance.lease.clone().filter(|lease| lease.lock_id == lock_id);
+            let Some(lease) = lease else { return Ok(()) };
             if let Some(overlay) = ended.overlay {
                 instance.overlay = overlay;
             }
             remarks.endings.push((lock_id, ended.ending));
-            match lease.next.clone().filter(|next| self.store.run().is_alive(next)) {
-                Some(lock_id) => instance.lease = Some(Lease { lock_id, next: None, ..lease }),
-                None => {
-                    registry.end_lease(&name);
-                    self.consolidate_after(registry, remarks, &name);
+            if let Some(lock_id) = lease.next.clone() {
+                if self.store.run().is_alive(&lock_id) {
+                    instance.lease = Some(Lease { lock_id, next: None, ..lease });
+                    return Ok(());
                 }
+                // It was killed while it waited.
+                self.store.run().remove(&lock_id);
             }
+            registry.end_lease(&name);
+            self.consolidate_after(registry, remarks, &name);
             Ok(())
         });
         if let Err(error) = result {
@@ -220,6 +221,7 @@ impl Ended {
                 reclaimed: false,
                 restarts: life.restarts,
                 ready_ms: life.ready_after.map(milliseconds),
+                exit_code: Some(life.outcome.exit_code()),
             },
             overlay: match life.lesson {
                 Lesson::Nothing => None,

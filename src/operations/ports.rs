@@ -125,6 +125,7 @@ impl Host {
         })?;
         let own: Vec<Range> = registry.ranges_of(service_type).collect();
         self.consent(plan, &rule, &own, range)?;
+        remarks.ruled.push((range, rule.words(&own, range)));
         registry.ranges.push(new_range::row(service_type, range, now()));
         Ok(MadeRange { range, grown: !own.is_empty() })
     }

@@ -125,6 +125,8 @@ pub struct Change {
     pub after: Option<serde_json::Value>,
     /// How its life went, where one ended.
     pub ending: Option<Ending>,
+    /// By what a new range was chosen, in words.
+    pub rule: Option<String>,
 }
 
 /// How the life of an instance went; told by who ends its lease.
@@ -136,6 +138,8 @@ pub struct Ending {
     pub restarts: u32,
     /// How long it took to get ready, in ms, if it did.
     pub ready_ms: Option<u64>,
+    /// What the run ended with; nobody knows of who died.
+    pub exit_code: Option<i32>,
 }
 
 /// Something worth a line that changed nothing.
@@ -160,6 +164,8 @@ pub struct Remarks {
     pub endings: Vec<(LockId, Ending)>,
     /// Ranges that end because nobody used them, not because a person took them back.
     pub retired: Vec<Range>,
+    /// By what new ranges were chosen, in words.
+    pub ruled: Vec<(Range, String)>,
     /// Configuration values that were set or unset with this transaction.
     pub settings: Vec<Setting>,
 }
@@ -298,6 +304,7 @@ fn line(
         before,
         after,
         ending: None,
+        rule: None,
     }
 }
 
@@ -320,6 +327,7 @@ pub(super) fn empty_line(action: Action) -> Change {
         before: None,
         after: None,
         ending: None,
+        rule: None,
     }
 }
 
@@ -399,7 +407,7 @@ mod tests {
         let before = registry(vec![leased("a", 1, "ai-a-000001")]);
         let mut after = before.clone();
         after.end_lease(&before.instances[0].name);
-        let ending = Ending { reclaimed: true, restarts: 2, ready_ms: Some(5) };
+        let ending = Ending { reclaimed: true, restarts: 2, ready_ms: Some(5), exit_code: None };
         let remarks = Remarks {
             endings: vec![("ai-a-000001".parse().unwrap(), ending)],
             ..Remarks::default()

@@ -40,7 +40,9 @@ pub(super) fn lines(before: &Registry, after: &Registry, remarks: &Remarks) -> V
                 Action::RangeCreate
             };
         let before = (!parts.is_empty()).then(|| parts.into());
-        Change { before, after: Some(ends(auto.range)), ..range_line(action, auto) }
+        let rule = remarks.ruled.iter().find(|(range, _)| *range == auto.range);
+        let rule = rule.map(|(_, rule)| rule.clone());
+        Change { before, after: Some(ends(auto.range)), rule, ..range_line(action, auto) }
     });
     ended.chain(begun).collect()
 }
@@ -95,6 +97,16 @@ mod tests {
                 (Action::RangeGrow, Some(parts))
             ]
         );
+    }
+
+    #[test]
+    fn a_new_range_has_the_rule_that_chose_it() {
+        let (before, after) = (registry(vec![]), registry(vec![block(10, 19), block(40, 49)]));
+        let ruled = vec![(Range::known(40, 49), "rule 'g*'".to_owned())];
+        let remarks = Remarks { ruled, ..Remarks::default() };
+        let changes = lines(&before, &after, &remarks);
+        let told: Vec<_> = changes.iter().map(|change| change.rule.as_deref()).collect();
+        assert_eq!(told, [None, Some("rule 'g*'")]);
     }
 
     #[test]

@@ -86,6 +86,12 @@ fn a_line_in_json_has_every_field() {
     assert_eq!((&lines[0]["seq"], &lines[1]["seq"]), (&1.into(), &2.into()));
     assert!(lines[0].get("readyMs").is_none());
     assert_eq!(lines[1].get("readyMs"), Some(&Value::Null));
+    // Nothing ran there; what did tells how it ended.
+    assert!(lines[1].get("exitCode").is_none());
+    sandbox.run("run --type web --id a -- bash -c 'exit 3'").code(3);
+    let ended = sandbox.run("audit --json --action release").code(0).stdout.clone();
+    let ended: Value = serde_json::from_str(ended.lines().last().unwrap()).unwrap();
+    assert_eq!(ended["exitCode"], 3, "{ended}");
 }
 
 #[test]
@@ -190,10 +196,15 @@ fn a_follower_sleeps_until_something_happens() {
         let line = status.lines().find(|line| line.starts_with(name));
         line.unwrap_or_else(|| panic!("no {name}\n{status}")).to_owned()
     };
-    until_true("the follower to sleep", || field("State:").contains('S'));
-    let before = field("voluntary_ctxt_switches:");
-    sandbox.run("list").code(0);
-    assert_eq!(field("voluntary_ctxt_switches:"), before);
+    let sleeps = || field("voluntary_ctxt_switches:");
+    let wakes = || {
+        let before = sleeps();
+        sandbox.run("list").code(0);
+        before != sleeps()
+    };
+    // It falls asleep some time after its last line, and is said to sleep a moment before it does.
+    until_true("the follower to sleep", || field("State:").contains('S') && !wakes());
+    assert!((0..10).all(|_| !wakes()), "what changed nothing has woken it up");
 
     sandbox.run("allocate --type lamp --id other").code(0);
     sandbox.run("release web/before").code(0);

@@ -76,15 +76,44 @@ fn cleanup_leaves_nothing_of_killed_supervisors() {
     sandbox.nothing_is_left();
 }
 
+/// Ends the supervisor that holds a name, somehow.
+type End = fn(&Sandbox, i32);
+
 #[test]
-fn one_cleanup_clears_up_after_who_was_killed_while_it_waited_for_a_dead_one_to_end() {
-    let sandbox = Sandbox::new();
-    let (supervisor, _, tree) = stubborn(&sandbox);
-    // It does not hear that it is to end.
-    processes::signal(supervisor, Signal::SIGSTOP);
+fn who_was_killed_while_it_waited_for_another_to_end_leaves_nothing_when_that_one_has_ended() {
+    let ends: [(&str, End); 3] = [
+        ("a cleanup", |sandbox, holder| {
+            kill(holder);
+            sandbox.run("cleanup").code(0);
+        }),
+        ("the next run", |sandbox, holder| {
+            kill(holder);
+            sandbox.run("run -t web -i a --ready none -- true").code(0);
+        }),
+        ("its own end", |_, holder| {
+            processes::signal(holder, Signal::SIGTERM);
+            processes::signal(holder, Signal::SIGCONT);
+            until_true("it has ended", || !is_alive(holder));
+        }),
+    ];
+    for (what, end) in ends {
+        let sandbox = Sandbox::new();
+        let (holder, _, tree) = stubborn(&sandbox);
+        // It does not hear that it is to end.
+        processes::signal(holder, Signal::SIGSTOP);
+        kill_a_successor(&sandbox);
+
+        end(&sandbox, holder);
+
+        assert!(!tree.iter().any(|pid| is_alive(*pid)), "{what}");
+        assert_eq!(run_files(&sandbox), [] as [PathBuf; 0], "{what}");
+        sandbox.nothing_is_left();
+    }
+}
+
+/// One that is to replace the holder of a name is killed while it waits for its end.
+fn kill_a_successor(sandbox: &Sandbox) {
     let successor = sandbox.start("run -t web -i a --if-running replace -- child serve");
-    let run = sandbox.state().join("run");
-    let files = || fs::read_dir(&run).expect("a run").map(|entry| entry.expect("a file").path());
     let is_known = |lock: &PathBuf| {
         let lock_id = lock.file_stem().expect("its name").to_str().expect("a lockId");
         let registry = fs::read_to_string(sandbox.state().join("state.json"));
@@ -92,17 +121,15 @@ fn one_cleanup_clears_up_after_who_was_killed_while_it_waited_for_a_dead_one_to_
     };
     let is_lock = |file: &PathBuf| file.extension().is_some_and(|kind| kind == "lock");
     until_true("a successor stands in the registry", || {
-        let locks: Vec<_> = files().filter(is_lock).collect();
+        let locks: Vec<_> = run_files(sandbox).into_iter().filter(is_lock).collect();
         locks.len() == 2 && locks.iter().all(is_known)
     });
-
     kill(successor.pid());
-    kill(supervisor);
-    sandbox.run("cleanup").code(0);
+}
 
-    assert!(!tree.iter().any(|pid| is_alive(*pid)));
-    assert!(files().next().is_none(), "{:?}", files().collect::<Vec<_>>());
-    sandbox.nothing_is_left();
+fn run_files(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let files = fs::read_dir(sandbox.state().join("run")).expect("a run");
+    files.map(|entry| entry.expect("a file").path()).collect()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::port_block::{HighPorts, PortBlock};
 use crate::pty::{CTRL_C, Terminal};
 use crate::sandbox::Sandbox;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 
@@ -77,6 +77,7 @@ fn rules_and_strategies_say_where_a_range_goes() {
             within(ports, "")
         )
     });
+    let mut made = 0;
     for (words, place, size) in [
         ("grafana", 120, 20),
         ("first-a", 20, 10),
@@ -95,8 +96,24 @@ fn rules_and_strategies_say_where_a_range_goes() {
         } else {
             let range = json!([sandbox.port(place), sandbox.port(place + size - 1)]);
             assert_eq!(ended.code(0).json()["newRange"], range, "{words}");
+            made += 1;
         }
     }
+
+    // What has decided is in the audit log, of the ranges alone.
+    let told = sandbox.run("audit --json").code(0).stdout.clone();
+    let told: Vec<Value> =
+        told.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let ruled: Vec<&str> = told.iter().filter_map(|line| line["rule"].as_str()).collect();
+    assert_eq!((told.len(), ruled.len()), (2 * made + 1, made), "{told:?}");
+    let (near, team) = (sandbox.port(120), "within the bounds of group 'team-red'");
+    assert_eq!(ruled[0], format!("rule 'monitoring-*', close to port {near}"));
+    assert_eq!(ruled[1], "rule 'first-*', before existing ranges");
+    assert_eq!(ruled[4], "placement 'after', after existing ranges");
+    assert_eq!(ruled[5], format!("rule 'team-*', {team}"));
+    assert_eq!(ruled[6], "rule 'team-*', after existing ranges");
+    let lines_with_rule = told.iter().filter(|line| line.get("rule").is_some());
+    assert!(lines_with_rule.into_iter().all(|line| line["action"] == "range.create"), "{told:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     decision::{
         new_range,
         port::{self, Choice, Wish},
-        range_rule::{Rule, Way},
+        range_rule::{Rule, Source, Way},
         reclaim,
         refusal::Refusal,
         retire::{self, Force, Which},
@@ -145,6 +145,7 @@ impl Wanted {
             avoid: None,
             configured: Vec::new(),
             beside_own: true,
+            source: Source::Person,
             way: Way::After,
         }
     }

@@ -48,6 +48,12 @@ pub struct Line<'a> {
     /// How long it took to get ready, in ms, if it did; of an end alone.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub ready_ms: Option<Option<u64>>,
+    /// What its run ended with; of an end that somebody saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// By what a new range was chosen, in words; of a range that was made or grew alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Cow<'a, str>>,
 }
 
 /// A line as it is read.
@@ -90,6 +96,8 @@ impl<'a> Line<'a> {
             after: change.after.as_ref().map(Cow::Borrowed),
             restarts: change.ending.map(|ending| ending.restarts),
             ready_ms: change.ending.map(|ending| ending.ready_ms),
+            exit_code: change.ending.and_then(|ending| ending.exit_code),
+            rule: change.rule.as_deref().map(Cow::from),
             ..Line::bare(author, time, timing, change.action)
         }
     }
@@ -130,6 +138,8 @@ impl<'a> Line<'a> {
             transaction_us: timing.transaction.as_micros(),
             restarts: None,
             ready_ms: None,
+            exit_code: None,
+            rule: None,
         }
     }
 }
@@ -170,6 +180,7 @@ mod tests {
             before: Some(serde_json::json!({ "lockId": "ai-rag-7f3k2m" })),
             after: None,
             ending,
+            rule: ending.is_some().then(|| "rule 'a*'".to_owned()),
         };
         for ending in [None, Some(Ending::default())] {
             let change = change(ending);
@@ -179,6 +190,7 @@ mod tests {
             assert_eq!(read, line);
             assert_eq!(serde_json::to_string(&read).unwrap(), text);
             assert_eq!(text.contains("\"readyMs\":null"), ending.is_some(), "{text}");
+            assert_eq!(text.contains("\"rule\":"), ending.is_some(), "{text}");
         }
     }
 }
