@@ -64,29 +64,27 @@ impl Verb for Arguments {
             message: "this styxy was built without `serve`".to_owned(),
             hint: Some("build it with the feature `serve`".to_owned()),
         })?;
+        // One that was started just now is not one that ran already, though this process only attaches to it.
+        let existing = self.detach.then(|| self.detached(session)).transpose()?;
         let failure = RefCell::new(None);
-        let mut say = |said: Said| {
+        let mut say = |mut said: Said| {
+            if let (Said::Serving { existing: told, .. }, Some(existing)) = (&mut said, existing) {
+                *told = existing;
+            }
             if let Err(error) = shown(&said, self.open, session) {
                 failure.replace(Some(error));
             }
         };
-        if self.detach {
-            self.detached(session)?;
-            // It runs already, so this one attaches; opening it is all that is left.
-            let wanted = Wanted { port: self.port, open: true };
-            face(session.host()?, wanted, &mut say)?;
-        } else {
-            let wanted = Wanted { port: self.port, open: self.open };
-            let code = face(session.host()?, wanted, &mut say)?;
-            return failure.into_inner().map_or(Ok(code), Err);
-        }
-        failure.into_inner().map_or(Ok(0), Err)
+        // Beside a detached one nobody stays: to tell of it is all that is left.
+        let wanted = Wanted { port: self.port, open: self.open || self.detach };
+        let code = face(session.host()?, wanted, &mut say)?;
+        failure.into_inner().map_or(Ok(code), Err)
     }
 }
 
 impl Arguments {
-    /// `styxy run -d -t coordination -i styxy -- styxy serve`, unless one runs.
-    fn detached(&self, session: &Session) -> Result<(), Error> {
+    /// `styxy run -d -t coordination -i styxy -- styxy serve`, unless one runs: whether one did.
+    fn detached(&self, session: &Session) -> Result<bool, Error> {
         let mut host = session.host()?;
         let program = std::env::current_exe()
             .map_err(|source| Error::System { deed: "find styxy's own program", source })?;
@@ -110,7 +108,8 @@ impl Arguments {
         request.wish.prefer = Port::try_from(configured).ok().into_iter().collect();
         let detached = host.run_detached(&request, super::exit_code::of, None, &mut |_| {})?;
         match detached {
-            Detached::Launched(Ok(_)) | Detached::Left(_) => Ok(()),
+            Detached::Launched(Ok(answer)) => Ok(answer.existing),
+            Detached::Left(_) => Ok(false),
             Detached::Launched(Err(failure)) => {
                 Err(Error::Usage { message: failure.message, hint: failure.hint })
             }

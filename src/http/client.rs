@@ -11,10 +11,10 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// No answer is longer.
 const ANSWER_MAX: u64 = 64 * 1024;
 
-/// The page's address with a code that is good once.
-pub(super) fn ask_for_invitation(host: &Host) -> Result<String, Error> {
+/// The page's address with a code that is good once; `pid` is who serves, if that is known.
+pub(super) fn ask_for_invitation(host: &Host, pid: Option<i32>) -> Result<String, Error> {
     let failed = |source| Error::System { deed: "ask the running `styxy serve`", source };
-    let mut stream = host.call_post()?;
+    let mut stream = host.call_post(pid)?;
     let ask = || -> io::Result<String> {
         stream.set_read_timeout(Some(LIMIT))?;
         stream.write_all(

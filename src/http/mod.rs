@@ -50,7 +50,7 @@ pub fn serve(host: Host, wanted: Wanted, say: &mut dyn FnMut(Said)) -> Result<i3
     let notify = |sentence: &str| (notice.borrow_mut())(Said::Notice(sentence.to_owned()));
     match host.take_post(wanted, &notify)? {
         Stand::Taken(answer) => {
-            let url = client::ask_for_invitation(&host)?;
+            let url = client::ask_for_invitation(&host, answer.pid)?;
             let pid = answer.pid.unwrap_or_default();
             let said = Said::Serving { url, port: answer.port, pid, existing: true };
             (notice.borrow_mut())(said);
@@ -64,11 +64,6 @@ pub fn serve(host: Host, wanted: Wanted, say: &mut dyn FnMut(Said)) -> Result<i3
             result
         }
     }
-}
-
-/// The address of the page of the process that serves, with a code that is good once.
-pub fn invitation(host: &Host) -> Result<String, Error> {
-    client::ask_for_invitation(host)
 }
 
 fn run(host: Host, post: &Post, say: &mut dyn FnMut(Said)) -> Result<i32, Error> {

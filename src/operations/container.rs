@@ -19,7 +19,7 @@ use crate::{
         whose::{Mark, Whose},
     },
     decision::{recognise::PackageScripts, within::Within},
-    os::{clock, wait_set::WaitSet},
+    os::wait_set::pause,
     registry::{Instance, LockId},
     store::record::Record,
 };
@@ -240,15 +240,12 @@ impl Host {
             Mark::Label(_) => None,
             Mark::Project(_) => CString::new(record.details.cwd.clone()).ok(),
         };
-        let pause = |time: Duration| {
-            // Nothing tells when the engine is done.
-            let _ = WaitSet::<()>::new().wait(Some(clock::now() + time)).map(drop);
-        };
         let mut found = engine::sweep(whose, Aim::Stop { grace }, directory.as_deref());
         for _ in 0..engine::MAKING_LOOKS_MAX {
             if !matches!(found, Found::Gone { code: None, .. }) || !engine::is_unmade(whose) {
                 break;
             }
+            // Nothing tells when the engine is done.
             pause(engine::MAKING_PAUSE);
             found = engine::sweep(whose, Aim::Stop { grace }, directory.as_deref());
         }

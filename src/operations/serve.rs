@@ -17,7 +17,7 @@ use crate::{
         memory,
         process::{self, Handle},
         secret, signals, usage, user,
-        wait_set::{Interest, WaitSet},
+        wait_set::{Interest, WaitSet, pause},
     },
     ports::Port,
     registry::{Holder, InstanceName, ProcessIdentity},
@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::{
     fs::{self, Permissions},
-    io,
+    io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, TcpListener},
     os::{
         fd::{AsFd, BorrowedFd},
@@ -37,6 +37,7 @@ use std::{
         },
     },
     path::Path,
+    time::Duration,
 };
 
 /// The type of its lease.
@@ -45,6 +46,10 @@ pub const TYPE: &str = "coordination";
 pub const ID: &str = "styxy";
 /// The socket in the state directory.
 const SOCKET: &str = "serve.sock";
+/// Who has the post listens by then, on however busy a machine.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+/// So often is looked whether it does.
+const KNOCK_AGAIN: Duration = Duration::from_millis(10);
 /// The token in the state directory.
 const TOKEN: &str = "auth.token";
 
@@ -172,16 +177,34 @@ impl Host {
         }
     }
 
-    /// A connection to the process that serves.
-    pub fn call_post(&self) -> Result<UnixStream, Error> {
+    /// A connection to the process that serves. Its lease comes before its socket: while it lives, one that has
+    /// taken its post only just now gets the time to listen.
+    pub fn call_post(&self, pid: Option<i32>) -> Result<UnixStream, Error> {
+        let until = clock::now() + LISTENS_WITHIN;
+        loop {
+            let source = match self.knock() {
+                Ok(stream) => return Ok(stream),
+                Err(source) => source,
+            };
+            let is_new =
+                matches!(source.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
+            let may_come = is_new && pid.is_some_and(|pid| process::identify(pid).is_ok());
+            if !may_come || until <= clock::now() {
+                return Err(system("reach the running `styxy serve`", source));
+            }
+            // Nothing tells when it listens.
+            pause(KNOCK_AGAIN);
+        }
+    }
+
+    fn knock(&self) -> io::Result<UnixStream> {
         UnixStream::connect(in_directory(self.store.as_fd(), SOCKET))
-            .map_err(|source| system("reach the running `styxy serve`", source))
     }
 
     /// A handle on the process that serves, if it is that one. Anybody can reserve its name for any process;
     /// who listens on serve.sock is a styxy, and the kernel says who that is.
     pub(super) fn serving(&self, process: &ProcessIdentity) -> Option<Handle> {
-        let socket = self.call_post().ok()?;
+        let socket = self.knock().ok()?;
         let peer = getsockopt(&socket, PeerCredentials).ok()?;
         let handle = Handle::open(process).ok().flatten();
         handle.filter(|handle| handle.identity().pid == peer.pid())
@@ -212,13 +235,6 @@ impl Host {
     }
 
     fn listen(&self, address: IpAddr, port: Port) -> Result<(TcpListener, UnixListener), Error> {
-        let address = SocketAddr::new(address, port.number());
-        let listener = TcpListener::bind(address)
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(|source| Error::Usage {
-                message: format!("cannot listen on {address}: {source}"),
-                hint: Some("choose another port with --port".to_owned()),
-            })?;
         let path = in_directory(self.store.as_fd(), SOCKET);
         // Whoever left it is dead: the lease is ours.
         let _ = fs::remove_file(&path);
@@ -229,6 +245,18 @@ impl Host {
                 Ok(socket)
             })
             .map_err(|source| system("listen on serve.sock", source))?;
+        // Last: who sees the port served takes it for ready, and calls at the socket.
+        let address = SocketAddr::new(address, port.number());
+        let listener = TcpListener::bind(address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .map_err(|source| {
+                // It is removed by the next one at the latest.
+                let _ = fs::remove_file(&path);
+                Error::Usage {
+                    message: format!("cannot listen on {address}: {source}"),
+                    hint: Some("choose another port with --port".to_owned()),
+                }
+            })?;
         Ok((listener, socket))
     }
 

@@ -10,7 +10,7 @@ use std::{
     io,
     os::fd::{AsFd, AsRawFd},
     ptr,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// What is waited for on a descriptor; its end and its errors wake as well.
@@ -20,6 +20,11 @@ pub enum Interest {
     Readable,
     /// There is room to write, or a connection has been made.
     Writable,
+}
+
+/// Lets time pass where nothing tells of what is waited for. A failure ends it early.
+pub fn pause(time: Duration) {
+    let _ = WaitSet::<()>::new().wait(Some(clock::now() + time)).map(drop);
 }
 
 /// Descriptors, each with a token by which the caller knows it again.

@@ -377,13 +377,49 @@ fn a_lease_of_another_process_is_told_at_once() {
 fn a_detached_server_is_an_instance_like_any_other() {
     let sandbox = Sandbox::new();
     let port = sandbox.port(250);
-    let said = sandbox.json(&format!("serve --detach --port {port}"));
-    assert_eq!((&said["port"], &said["existing"]), (&json!(port), &json!(true)));
+    for existing in [false, true] {
+        let said = sandbox.json(&format!("serve --detach --port {port}"));
+        assert_eq!((&said["port"], &said["existing"]), (&json!(port), &json!(existing)));
+    }
     let served = sandbox.wait_until_ready("coordination", "styxy");
     assert_eq!(served["port"], port);
     until_true("an answer", || send(port, "GET /health", &["Host: localhost"], "").status == 200);
     sandbox.run("stop coordination/styxy").code(0);
     assert_eq!(sandbox.instances(), Vec::<Value>::new());
+}
+
+/// Whoever comes while another one is about to listen meets it all the same.
+#[test]
+fn one_that_only_begins_to_serve_is_waited_for() {
+    // The first time it listens is at its socket, the second time at its port: each a while late.
+    for (time, first, second) in [
+        (1, "serve --json", Some("serve --json")),
+        (1, "serve --detach --json", None),
+        (2, "serve --detach --json", None),
+    ] {
+        let sandbox = Sandbox::new();
+        let line = |running: &Running| {
+            let line = || running.stdout().lines().next().map(str::to_owned);
+            let line = until("the address", line, || sandbox.story());
+            serde_json::from_str::<Value>(&line).expect("JSON")
+        };
+        let port = sandbox.port(250);
+        let mut late = sandbox.command("strace");
+        let delay = format!("inject=listen:delay_enter=1s:when={time}");
+        late.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=listen", "-e", &delay, "styxy"]);
+        late.args(first.split(' ')).args(["--port", &port.to_string()]);
+        let late = sandbox.start_command("a late server", late);
+        if let Some(second) = second {
+            until_true("its lease", || sandbox.instance("coordination", "styxy").is_some());
+            let second = sandbox.start(second);
+            let said = line(&second);
+            assert_eq!((&said["existing"], &said["port"]), (&json!(true), &json!(port)));
+        }
+        assert_eq!(line(&late)["port"], port);
+        sandbox.run("stop coordination/styxy").code(0);
+        late.wait();
+        assert_eq!(sandbox.instances(), Vec::<Value>::new());
+    }
 }
 
 #[test]
