@@ -65,10 +65,10 @@ pub(super) fn files(_: &Server, _: &Call) -> Result<Reply, Problem> {
         files.push(match configuration::file(target) {
             Ok(file) => json!({
                 "target": name, "path": shown(&file.path), "exists": file.exists,
-                "text": file.text, "error": null,
+                "modifiedAt": file.modified_at, "text": file.text, "error": null,
             }),
             Err(error) => json!({
-                "target": name, "path": null, "exists": false, "text": "",
+                "target": name, "path": null, "exists": false, "modifiedAt": null, "text": "",
                 "error": error.to_string(),
             }),
         });

@@ -101,6 +101,7 @@ fn answer(route: &Route) -> Option<Value> {
             },
         })),
         ("GET", "/instances/{ref}") => Some(one),
+        ("GET", "/instances/{ref}/checks") => Some(fare()),
         _ => None,
     }
 }
@@ -136,6 +137,32 @@ fn instance() -> Value {
     let properties: Map<String, Value> =
         fields.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone())).collect();
     json!({ "type": "object", "required": required, "properties": properties })
+}
+
+/// How an instance fares. Of what is kept, the oldest comes first.
+fn fare() -> Value {
+    let number = json!({ "type": "integer" });
+    let maybe = |kind: &str| json!({ "type": [kind, "null"] });
+    let list = |properties: Value| {
+        let of = json!({ "type": "object", "properties": properties });
+        json!({ "type": "array", "items": of })
+    };
+    let check = json!({ "agoMs": number, "tookUs": number, "passed": { "type": "boolean" } });
+    let properties = json!({
+        "success": { "const": true },
+        "ready": maybe("string"),
+        "everyMs": maybe("integer"),
+        "restart": maybe("string"),
+        "processes": list(json!({ "pid": number, "name": maybe("string") })),
+        "processesMore": number,
+        "why": maybe("string"),
+        "checks": list(check),
+        "phases": list(json!({ "phase": { "type": "string" }, "agoMs": number })),
+        "phasesDropped": { "type": "boolean" },
+        "nextTry": maybe("object"),
+        "stop": maybe("object"),
+    });
+    json!({ "type": "object", "properties": properties })
 }
 
 #[cfg(test)]

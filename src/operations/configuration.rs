@@ -166,6 +166,8 @@ pub struct FileView {
     pub path: PathBuf,
     /// Whether it is there.
     pub exists: bool,
+    /// When it was written last, in UTC.
+    pub modified_at: Option<String>,
     /// What stands in it.
     pub text: String,
 }
@@ -174,7 +176,10 @@ pub struct FileView {
 pub fn file(target: &Target) -> Result<FileView, Error> {
     let places = config_places();
     let Draft { path, text, .. } = target.read(&places, &project_root(&places.cwd))?;
-    Ok(FileView { exists: path.exists(), path, text })
+    let modified = fs::metadata(&path).and_then(|file| file.modified()).ok();
+    let modified_at = modified.and_then(|time| jiff::Timestamp::try_from(time).ok());
+    let modified_at = modified_at.map(|time| time.to_string());
+    Ok(FileView { exists: path.exists(), modified_at, path, text })
 }
 
 /// What would change if that text stood in the file; an error if it makes no sense there.

@@ -3,10 +3,10 @@
 //! Pure. One JSON object a line. Words are added and never changed: who does not know a word or a field
 //! passes over it, so that two versions of styxy understand each other. The socket itself is `line`'s.
 
-use super::{checks::Checked, machine::Phase, outcome::Outcome};
+use super::{checks::Checked, machine::Phase, outcome::Outcome, phases::Phased};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// The longest line: the longest message, checks beside a stuck tree, is below.
+/// The longest line: the longest message, checks and phases beside a stuck tree, is below.
 pub const LINE_LENGTH_MAX: usize = 8192;
 
 /// Why a check failed is told in so many characters at most.
@@ -62,19 +62,45 @@ pub struct Standing {
     pub standbys: usize,
 }
 
-/// How an instance fares: what its liveness checks say, and how far its stop is.
+/// How an instance fares: its rules, its phases, what its liveness checks say, and how far its stop is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fare {
     /// How often it is checked; `None`: never.
     pub every_ms: Option<u64>,
+    /// Whether it is started again, in the flag's spelling; an older styxy does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
     /// Why the last one failed, if it did.
     pub why: Option<String>,
     /// The last ones, the oldest first.
     pub checks: Vec<Checked>,
+    /// The last phases, the oldest first; an older styxy tells none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phased>,
+    /// There were others before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub phases_dropped: bool,
+    /// When it is started again; `None` unless that is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<NextTry>,
     /// How far its stop is; `None` while nobody stops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<StopStanding>,
+}
+
+/// What has ended is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextTry {
+    /// After so many ms from now.
+    pub in_ms: u64,
+    /// What it ended with: its code, or 128 and the signal.
+    pub code: i32,
+    /// Which restart it is since it last worked for long.
+    pub number: u32,
+    /// How many of them there are at most; null: without end.
+    pub of: Option<u32>,
 }
 
 /// How far a stop is.
@@ -106,7 +132,7 @@ pub enum FromClient {
     },
     /// Stop the instance and start it again. Only the owner or root may.
     Restart,
-    /// Tell me how your liveness checks went.
+    /// Tell me how you fare.
     Checks,
     /// Send all standbys away. Only the owner or root may.
     Dismiss,
@@ -153,7 +179,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{checks::CHECKS_MAX, stopping::SURVIVORS_MAX},
+        super::{checks::CHECKS_MAX, phases::PHASES_MAX, stopping::SURVIVORS_MAX},
         *,
     };
     use proptest::prelude::*;
@@ -182,11 +208,20 @@ mod tests {
             ToClient::Refused,
             ToClient::Checks(Fare {
                 every_ms: Some(u64::MAX),
+                restart: Some(format!("on-failure:{}", u32::MAX)),
                 why: Some("\u{1}".repeat(WHY_MAX)),
                 checks: vec![
                     Checked { ago_ms: u64::MAX, took_us: u64::MAX / 1000, passed: false };
                     CHECKS_MAX
                 ],
+                phases: vec![Phased { phase: Phase::Unhealthy, ago_ms: u64::MAX }; PHASES_MAX],
+                phases_dropped: true,
+                next_try: Some(NextTry {
+                    in_ms: u64::MAX,
+                    code: i32::MIN,
+                    number: u32::MAX,
+                    of: Some(u32::MAX),
+                }),
                 stop: Some(StopStanding {
                     kill_in_ms: Some(u64::MAX),
                     survivors: vec![i32::MAX; SURVIVORS_MAX],
@@ -218,9 +253,10 @@ mod tests {
                     every_ms: Some(10_000),
                     why: None,
                     checks: vec![Checked { ago_ms: 5, took_us: 7, passed: true }],
-                    stop: None,
+                    phases: vec![Phased { phase: Phase::Ready, ago_ms: 9 }],
+                    ..Fare::default()
                 })),
-                r#"{"say":"checks","everyMs":10000,"why":null,"checks":[{"agoMs":5,"tookUs":7,"passed":true}]}"#,
+                r#"{"say":"checks","everyMs":10000,"why":null,"checks":[{"agoMs":5,"tookUs":7,"passed":true}],"phases":[{"phase":"ready","agoMs":9}]}"#,
             ),
             (
                 write(&ToClient::Checks(Fare {
@@ -228,6 +264,13 @@ mod tests {
                     ..Fare::default()
                 })),
                 r#"{"say":"checks","everyMs":null,"why":null,"checks":[],"stop":{"killInMs":7000,"survivors":[5]}}"#,
+            ),
+            (
+                write(&ToClient::Checks(Fare {
+                    next_try: Some(NextTry { in_ms: 90, code: 1, number: 4, of: Some(5) }),
+                    ..Fare::default()
+                })),
+                r#"{"say":"checks","everyMs":null,"why":null,"checks":[],"nextTry":{"inMs":90,"code":1,"number":4,"of":5}}"#,
             ),
             (
                 write(&FromClient::Stop { kill: true, timeout_ms: None }),

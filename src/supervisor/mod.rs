@@ -12,6 +12,7 @@ mod liveness;
 mod machine;
 pub mod message;
 mod outcome;
+pub mod phases;
 mod policy;
 mod readiness;
 mod restart;

@@ -63,6 +63,11 @@ pub(super) struct History {
 }
 
 impl History {
+    /// Which restart in a row the one is that was judged last.
+    pub(super) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
     /// Judges an end and remembers it. `jitter` is a chance between 0 and 1.
     pub(super) fn judge(&mut self, policy: RestartPolicy, end: Failing, jitter: f64) -> Verdict {
         let ready_for = end.ready_for.unwrap_or_default();

@@ -21,6 +21,7 @@ use super::{
     machine::Machine,
     message::{FromClient, Standing},
     outcome::{Lesson, Outcome},
+    phases::Phases,
     policy::Policy,
     readiness::PortSight,
 };
@@ -144,6 +145,7 @@ pub fn supervise<'a>(setup: Setup<'a>, signals: &'a Signals) -> io::Result<Life>
         family: Family::new(contained),
         queue: VecDeque::new(),
         told: None,
+        phases: Phases::default(),
         rest_at: Some(clock::now() + REST_AFTER),
         refusal: None,
         outcome: None,
@@ -164,6 +166,8 @@ struct Driver<'a> {
     queue: VecDeque<Event>,
     /// What callers and the record were last told.
     told: Option<Standing>,
+    /// The phases that were told.
+    phases: Phases,
     /// When the memory that is not needed any more is given back, until it has been.
     rest_at: Option<Instant>,
     refusal: Option<SpawnError>,

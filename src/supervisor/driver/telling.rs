@@ -35,7 +35,7 @@ impl Driver<'_> {
         let pid = self.family.leader.or(self.family.heir()).map(|process| process.pid);
         let since = match &self.told {
             Some(told) if told.phase == phase => told.since_boot_ms,
-            Some(_) | None => u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX),
+            Some(_) | None => boot_ms(),
         };
         let stop = self.machine.stop_standing(clock::now()).unwrap_or_default();
         let (attached, standbys) = self.setup.callers.counts();
@@ -51,7 +51,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Tells who asks how the last liveness checks went, and how far a stop is.
+    /// Tells who asks which phases it was in, how the last liveness checks went, when the next start
+    /// is, and how far a stop is.
     pub(super) fn tell_checks(&mut self, call: Call) {
         let rules = self.setup.policy.liveness;
         let every = |rules: Liveness| u64::try_from(rules.interval.as_millis()).unwrap_or(u64::MAX);
@@ -60,8 +61,16 @@ impl Driver<'_> {
         let failed = checks.last().is_some_and(|last| !last.passed);
         let why = self.looks.insight.failure.as_ref().filter(|_| failed);
         let why = why.map(|why| why.chars().take(WHY_MAX).collect());
-        let fare =
-            Fare { every_ms: rules.map(every), why, checks, stop: self.machine.stop_standing(now) };
+        let fare = Fare {
+            every_ms: rules.map(every),
+            restart: Some(self.setup.policy.restart.to_string()),
+            why,
+            checks,
+            phases: self.phases.told(boot_ms()),
+            phases_dropped: self.phases.are_dropped(),
+            next_try: self.machine.next_try(now),
+            stop: self.machine.stop_standing(now),
+        };
         self.setup.callers.tell(call, &ToClient::Checks(fare));
     }
 
@@ -83,10 +92,16 @@ impl Driver<'_> {
                 ready_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
         });
         if changed {
+            self.phases.note(standing.phase, standing.since_boot_ms);
             self.setup.callers.tell_all(&ToClient::Phase(standing.clone()));
             self.told = Some(standing);
         }
     }
+}
+
+/// Now, in ms since boot.
+fn boot_ms() -> u64 {
+    u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The phase as everyone is shown it.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     config::{ReadyCheck, RestartPolicy, ServiceSettings},
     os::clock,
+    supervisor::message::NextTry,
 };
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,11 @@ impl Scene {
     fn stop_standing(&self) -> Option<(Option<u64>, Vec<i32>)> {
         let standing = self.machine.stop_standing(self.now)?;
         Some((standing.kill_in_ms, standing.survivors))
+    }
+
+    /// When the next start is.
+    fn next_try(&self) -> Option<NextTry> {
+        self.machine.next_try(self.now)
     }
 
     /// Lets so many milliseconds pass, with every tick that falls due.

@@ -161,6 +161,25 @@ fn how_far_a_stop_is_can_be_asked() {
 }
 
 #[test]
+fn when_the_next_start_is_can_be_asked() {
+    let mut scene = Scene::ready_with(|policy| {
+        policy.restart = RestartPolicy::OnFailure { restarts_max: Some(5) };
+    });
+    assert_eq!(scene.next_try(), None);
+    scene.leader(EXIT_1, false);
+    let waits = scene.next_try().expect("it is waited for");
+    assert_eq!((waits.code, waits.number, waits.of), (1, 1, Some(5)));
+    assert!((75..=100).contains(&waits.in_ms), "{waits:?}");
+    scene.pass(50);
+    assert_eq!(scene.next_try().map(|next| next.in_ms), Some(waits.in_ms - 50));
+    scene.pass(50);
+    assert_eq!(scene.next_try(), None);
+    scene.leader(End::Signalled(Signal::KILL), false);
+    let waits = scene.next_try().expect("it is waited for again");
+    assert_eq!((waits.code, waits.number), (137, 2));
+}
+
+#[test]
 fn no_more_are_named_than_a_message_holds() {
     let mut scene = Scene::ready_with(plain);
     scene.on(Event::Stop { kill: true });

@@ -1,7 +1,10 @@
 //! The life of one instance: events in, actions out.
 //!
 //! Pure: it reads no clock, starts nothing and waits for nothing. What a check, a restart or a stop means in
-//! itself stands in `readiness`, `liveness`, `restart` and `stopping`; here is what follows from what.
+//! itself stands in `readiness`, `liveness`, `restart` and `stopping`; here is what follows from what. What can be
+//! asked of it is in `standing`.
+
+mod standing;
 
 use super::{
     action::{Action, Check, Progress},
@@ -9,7 +12,6 @@ use super::{
     checks::Checks,
     event::{End, Event, Signal, Who},
     liveness::Change,
-    message::StopStanding,
     outcome::{Lesson, Outcome},
     policy::{Policy, WhenLate},
     readiness::{Finding, PortSight, Reservation, UnreadyEnd, judge_unready_end},
@@ -136,49 +138,6 @@ impl Machine {
             State::Stopping(stop) => stop.deadline(),
             State::Over => None,
         }
-    }
-
-    /// How long a stop may take from now on.
-    pub(super) fn grace_left(&self, now: Instant) -> Duration {
-        match &self.state {
-            State::Stopping(stop) => stop.grace_left(now).unwrap_or(self.policy.stop_timeout),
-            State::Running(_) | State::Backoff { .. } | State::Over => self.policy.stop_timeout,
-        }
-    }
-
-    /// Where it is in its life.
-    pub fn phase(&self) -> Phase {
-        match &self.state {
-            State::Running(attempt) if attempt.health.is_unhealthy() => Phase::Unhealthy,
-            State::Running(attempt) if attempt.ready_since.is_some() => Phase::Ready,
-            State::Running(_) => Phase::Starting,
-            State::Backoff { .. } => Phase::Backoff,
-            State::Stopping(stop) if stop.is_stuck() => Phase::Stuck,
-            State::Stopping(_) | State::Over => Phase::Stopping,
-        }
-    }
-
-    /// How far a stop is that is under way.
-    pub(super) fn stop_standing(&self, now: Instant) -> Option<StopStanding> {
-        match &self.state {
-            State::Stopping(stop) => Some(stop.standing(now)),
-            State::Running(_) | State::Backoff { .. } | State::Over => None,
-        }
-    }
-
-    /// How often the command was started again.
-    pub fn restarts(&self) -> u32 {
-        self.restarts
-    }
-
-    /// How long it took to be ready for the first time.
-    pub fn first_ready_after(&self) -> Option<Duration> {
-        self.first_ready_after
-    }
-
-    /// What is now known about starting over a reservation.
-    pub fn lesson(&self) -> Lesson {
-        self.lesson
     }
 
     fn running(&mut self, mut attempt: Attempt, event: Event, turn: &mut Turn) -> State {
