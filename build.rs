@@ -1,11 +1,16 @@
-//! Makes constant tables of `profiles/*.toml`, so that nothing of them is parsed when styxy starts, lets
-//! the program start where it was linked, and tells it from which commit it is built.
+//! Makes constant tables of `profiles/*.toml`, so that nothing of them is parsed when styxy starts, has the
+//! page compressed (`build/page.rs`), lets the program start where it was linked, and tells it from which
+//! commit it is built.
 //!
 //! The structs below are the schema of a profile: to add a tool, add a `[[tools]]` entry to the file of
 //! its type. A mistake there ends the build with the name of the file and what is wrong in it. What
 //! the tables look like in Rust is told in `src/config/profile.rs`.
 
 #![expect(clippy::print_stderr, reason = "cargo shows a failed build script's stderr")]
+
+#[cfg(feature = "serve")]
+#[path = "build/page.rs"]
+mod page;
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,7 +175,11 @@ fn main() -> ExitCode {
         }
     }
     println!("cargo:rustc-env=STYXY_BUILD={}", build());
-    match checked_tables() {
+    #[cfg(feature = "serve")]
+    let page = page::compress(&folder);
+    #[cfg(not(feature = "serve"))]
+    let page = Ok(());
+    match page.and_then(|()| checked_tables()) {
         Ok(tables) => {
             fs::write(folder.join("profiles.rs"), tables).expect("OUT_DIR can be written");
             ExitCode::SUCCESS

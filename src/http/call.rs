@@ -22,6 +22,8 @@ pub(super) struct Call {
     pub(super) body: Map<String, Value>,
     /// By the socket, so from a process of this user.
     pub(super) over_socket: bool,
+    /// A packed file may be answered as it is.
+    pub(super) takes_gzip: bool,
 }
 
 /// An answer.

@@ -4,6 +4,7 @@ use super::{
     body::Carried,
     call::{Call, Reply},
     guard::{Access, Way, judge_origin, judge_token},
+    packed::{inflated, takes_gzip},
     problem::Problem,
     routes::{self, Found, How, Route},
     server::Server,
@@ -87,6 +88,7 @@ async fn respond(
         query: Call::read_query(head.uri.query().unwrap_or("")),
         body: Call::read_body(&body)?,
         over_socket: way == Way::Socket,
+        takes_gzip: matches!(route.how, How::Packed(..)) && takes_gzip(&head.headers),
     };
     perform(server, route, call).await
 }
@@ -107,6 +109,7 @@ async fn perform(
             let look = move || handler(&server, &Call::default());
             Ok(whole(lanes.lanes.share(route.path, look).await))
         }
+        How::Packed(kind, file) => Ok(packed(kind, file, call.takes_gzip)),
         How::Stream(kind, handler) => {
             let pieces = handler(server, call).await?;
             Ok(response(200, kind, Carried::Stream(pieces)))
@@ -167,6 +170,18 @@ fn whole(reply: Reply) -> Response<Carried> {
     }
     if reply.status == 503 {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// A file that lies in the program as gzip.
+fn packed(kind: &'static str, file: &'static [u8], takes_gzip: bool) -> Response<Carried> {
+    let body = if takes_gzip { Bytes::from_static(file) } else { inflated(file).into() };
+    let mut response = response(200, kind, Carried::Whole(Some(body)));
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if takes_gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     response
 }

@@ -17,6 +17,7 @@ mod ledger;
 mod listener;
 mod metrics;
 mod openapi;
+mod packed;
 mod problem;
 mod routes;
 mod server;

@@ -33,6 +33,8 @@ pub(super) enum How {
     In(Lane, Deed),
     /// It blocks, takes nothing, and is the same for all who ask at that moment.
     Shared(Deed),
+    /// It is a file of that media type, which lies in the program as gzip.
+    Packed(&'static str, &'static [u8]),
     /// It goes on.
     Stream(&'static str, Streamer),
 }
@@ -216,7 +218,7 @@ pub(super) const ROUTES: &[Route] = &[
         Access::Token,
         How::In(Lane::Long, instances::checks),
         &[],
-        "How its last liveness checks went, and how it is stopped, as its supervisor tells",
+        "Its phases since it was started, how its last liveness checks went, and how it is stopped, as its supervisor tells",
     ),
     read("/instances/{ref}/log", instances::log, &["lines"], "The last lines of its log"),
     route(

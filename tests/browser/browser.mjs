@@ -48,7 +48,7 @@ export async function open(options, address) {
 const [LOADS_MAX, WAIT] = [8, LIMIT / 8];
 
 /** Opens a page until it hears the server; anew if its files did not come for the machine got another network. */
-async function enter(page, address) {
+export async function enter(page, address) {
   let isBroken = true;
   page.on("requestfailed", (request) => {
     isBroken ||= isOfNetwork(request.failure()?.errorText ?? "");
@@ -67,6 +67,13 @@ async function enter(page, address) {
   }
 }
 
+/** The page's address with another code, for a code lets in once. */
+export async function anotherAddress(token) {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const answer = await fetch(new URL("/session/code", url), { method: "POST", headers, body: "{}" });
+  return (await answer.json()).url;
+}
+
 /** Another test's containers come and go with networks of their own; it is no fault of a page's. */
 const isOfNetwork = (text) => text.includes("ERR_NETWORK_CHANGED");
 /** Leads a page elsewhere. */
@@ -79,3 +86,18 @@ export const figure = (text) =>
   appendFileSync(`${shots}/figures.txt`, `${new Date().toISOString()} ${text}\n`);
 /** Keeps what is seen. */
 export const shot = (page, name) => page.screenshot({ path: `${shots}/${name}.png` });
+
+/** Has the pointer's tip: a map that is drawn anew beneath it says nothing until it moves again. */
+export async function pointAt(page, cell, tip) {
+  const shows = () =>
+    tip.waitFor({ timeout: 1000 }).then(
+      () => true,
+      () => false,
+    );
+  for (let tries = 0; tries < 30; tries++) {
+    await cell.hover();
+    if (await shows()) return;
+    await page.mouse.move(1, 1);
+  }
+  await tip.waitFor();
+}

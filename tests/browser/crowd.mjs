@@ -5,6 +5,8 @@ import { execFileSync } from "node:child_process";
 import { setTimeout } from "node:timers/promises";
 import { figure, given, open, shot, url } from "./browser.mjs";
 import { costOf, part } from "./frames.mjs";
+import { allIsPrinted } from "./sheets.mjs";
+import { zooming } from "./zoom.mjs";
 
 /** So many leases are made one after the other. */
 const TURNS = 7;
@@ -76,6 +78,10 @@ export async function thousand() {
   await page.evaluate(() => scrollTo(0, 0));
   await page.locator('.instances .row[aria-rowindex="2"]').waitFor();
   await isInOrder(page);
+  await page.evaluate(() => scrollTo(0, 0));
+  await zooming(page);
+  await allIsPrinted(page, 1001);
+  await isSmall(page);
   console.log("a thousand leases");
 }
 

@@ -90,6 +90,8 @@ export async function health() {
   renameSync(`${status}.ill`, status);
   await page.locator(".checks .tone-unhealthy").nth(2).waitFor({ state: "attached" });
   await page.locator(".reason-box", { hasText: "The answer was 500." }).waitFor();
+  await page.locator(".instances .reason", { hasText: /^The answer was 500, for \d+ (s|min)$/ }).waitFor();
+  await page.locator(".alarm", { hasText: /unhealthy for \d+ (s|min)$/ }).waitFor();
   assert.match(
     await page.locator(".checks").getAttribute("aria-label"),
     /^44 checks, \d+ failed; the last one failed: the answer was 500$/,

@@ -1,7 +1,8 @@
 // What is somebody else's: an instance of another user, and the state lock while another process holds it.
 
 import { strict as assert } from "node:assert";
-import { faults, given, open, shot, url } from "./browser.mjs";
+import { heard } from "./accessibility.mjs";
+import { faults, given, open, pointAt, shot, url } from "./browser.mjs";
 
 /** Looks at both themes, on a desk and on a phone. */
 async function look(page, name, shown) {
@@ -28,6 +29,7 @@ export async function foreign() {
   await row("web/anna").locator(".name-cell > .dim", { hasText: owner }).waitFor();
   assert.equal(await row("web/bert").locator(".name-cell > .dim").count(), 0);
   await look(page, "foreign-list", row("web/anna"));
+  await onTheMap(page, owner);
   const buttons = async (name) => {
     await row(name).locator(".row-name").click();
     await page.locator(".drawer-head h2", { hasText: name }).waitFor();
@@ -42,6 +44,18 @@ export async function foreign() {
   assert.deepEqual(await buttons("web/bert"), ["Open", "Restart", "Stop…", "Copy"]);
   assert.equal(await page.locator(".drawer-head", { hasText: "Belongs to" }).count(), 0);
   console.log("whose it is");
+}
+
+/** The map says it, too: to who hears it, and in the card beside the pointer. */
+async function onTheMap(page, owner) {
+  const grid = page.locator(".lines");
+  const wanted = new RegExp(`gridcell "\\d+, web/anna\\S*, ready, belongs to ${owner}"`);
+  const rows = await heard(grid, wanted);
+  assert.match(rows, /gridcell "\d+, web\/bert\S*, ready"/);
+  const cell = page.locator(`.lines [role=gridcell][aria-label*="web/anna"]`);
+  const tip = page.locator(".tip.card", { hasText: "web/anna" });
+  await pointAt(page, cell, tip.locator(".dim", { hasText: owner }).first());
+  await look(page, "foreign-tip", cell);
 }
 
 /** While an operation waits for the state lock, the page names who holds it. */

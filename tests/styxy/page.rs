@@ -10,8 +10,9 @@ use crate::stopping::Armoured;
 use crate::team::{ANNA, BERT, Team};
 use nix::sys::signal::Signal;
 use serde_json::json;
+use std::cell::Cell;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Does one job of `tests/browser/page.mjs`, which says what it has seen.
@@ -75,7 +76,33 @@ fn keys_words_times_and_addresses_are_as_the_design_has_them() {
     let served = served(&sandbox);
     let seen =
         browse(&served.url, "design", &json!({ "server": served.running.pid() }).to_string());
-    assert_eq!(seen.lines().count(), 7, "{seen}");
+    assert_eq!(seen.lines().count(), 9, "{seen}");
+    sandbox.run("stop --all").code(0);
+}
+
+/// A drawer is closed to where it was opened, the past is shown as it was, and nothing is dropped by a save.
+#[test]
+fn ways_back_the_past_and_what_is_kept() {
+    let sandbox = Sandbox::with_config(|ports| {
+        format!(
+            "[service_types.web]\nrange = {}\n[auto_allocation]\nmin_port = {}\nmax_port = {}\n\
+             default_chunk_size = 2\n[auto_allocation_rules.'graf*']\nplacement = 'after'\n",
+            ports.range(0, 99),
+            ports.port(100),
+            ports.port(199)
+        )
+    });
+    sandbox.run("allocate -t web -i one").code(0);
+    for id in ["one", "two", "three"] {
+        sandbox.run(&format!("allocate -t grafana -i {id}")).code(0);
+    }
+    let types = sandbox.json("types");
+    let grafana = types["types"].as_array().into_iter().flatten();
+    let grafana =
+        grafana.into_iter().find(|known| known["name"] == "grafana").expect("it is there");
+    let served = served(&sandbox);
+    let seen = browse(&served.url, "ways", &grafana["ranges"].to_string());
+    assert_eq!(seen.lines().count(), 5, "{seen}");
     sandbox.run("stop --all").code(0);
 }
 
@@ -125,6 +152,35 @@ fn whose_an_instance_is_is_said_and_a_stop_is_not_offered_in_vain() {
     for (user, name) in [(ANNA, "anna"), (BERT, "bert")] {
         team.run(user, &format!("stop web/{name}")).code(0);
     }
+}
+
+#[test]
+fn the_map_is_a_grid_whose_cells_are_heard_and_reached_by_keys() {
+    // A hundred that is whole, and a port of the next one, in which no range is.
+    let hundred = Cell::new(0);
+    let sandbox = Sandbox::with_config(|ports| {
+        hundred.set((100 - ports.port(0) % 100) % 100);
+        let (web, solo) = (hundred.get(), hundred.get() + 20);
+        format!(
+            "[service_types.web]\nrange = {}\n[service_types.solo]\nrange = {}\n",
+            ports.range(web, web + 19),
+            ports.range(solo, solo + 9)
+        )
+    });
+    let hundred = hundred.get();
+    let far = sandbox.port(hundred + 149);
+    sandbox.run("run -d -t web -i front -- child serve").code(0);
+    sandbox.run(&format!("run -d -t web -i far -p {far} -- child serve")).code(0);
+    sandbox.run("allocate -t solo -i kept").code(0);
+    // The first port of auth's range is drawn on the line of another hundred.
+    for name in ["kept-a", "kept-b", "kept-c"] {
+        sandbox.run(&format!("allocate -t auth -i {name}")).code(0);
+    }
+    let served = served(&sandbox);
+    let (front, kept) = (sandbox.port(hundred), sandbox.port(hundred + 20));
+    let told = json!({ "front": front, "kept": kept, "far": far });
+    browse(&served.url, "map", &told.to_string());
+    sandbox.run("stop --all").code(0);
 }
 
 #[test]
@@ -182,6 +238,53 @@ fn a_thousand_leases_are_shown() {
     browse(&served.url, "thousand", &served.token);
 }
 
+#[test]
+fn nothing_in_the_band_moves_while_the_page_loads() {
+    let sandbox = Sandbox::new();
+    let served = served(&sandbox);
+    browse(&served.url, "still", &served.token);
+}
+
+#[test]
+fn nothing_is_cut_off_at_twice_the_size_or_on_paper() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -d -t web -i one -- child say=hello serve").code(0);
+    sandbox.run("allocate -t web -i a-name-that-is-rather-long-for-what-it-is").code(0);
+    sandbox.run("allocate -t grafana -i pictures").code(0);
+    // They will be gone, and no entry says so before the next change.
+    for number in 0..9 {
+        sandbox.run(&format!("allocate -t web -i brief-{number} --ttl 3s")).code(0);
+    }
+    let served = served(&sandbox);
+    until_true("they are gone", || !sandbox.run("list").stdout.contains("brief"));
+    browse(&served.url, "sheets", "");
+    sandbox.run("stop --all").code(0);
+}
+
+/// What is opened stays so, news is news once, and today begins where one is.
+#[test]
+fn the_audit_page_follows_what_happens() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -t web -i ended -- false").code(1);
+    sandbox.run("allocate -t web -i yesterday").code(0);
+    sandbox.run("allocate -t web -i today").code(0);
+    // The second before midnight where it is 14 h later, and the one after it.
+    let log = sandbox.state().join("audit.jsonl");
+    let mut entries: Vec<serde_json::Value> = fs::read_to_string(&log)
+        .expect("a log")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an entry"))
+        .collect();
+    for (entry, time) in entries.iter_mut().zip(["09:59:50", "09:59:51", "09:59:59", "10:00:00"]) {
+        entry["time"] = json!(format!("2026-03-01T{time}.000Z"));
+    }
+    let lines: String = entries.iter().map(|entry| format!("{entry}\n")).collect();
+    fs::write(&log, lines).expect("our own log");
+    let served = served(&sandbox);
+    let seen = browse(&served.url, "audit", &served.token);
+    assert_eq!(seen.lines().count(), 4, "{seen}");
+}
+
 /// The contrasts that the design promises, computed from the tokens themselves.
 #[test]
 fn every_tone_can_be_told_from_its_ground() {
@@ -225,6 +328,8 @@ fn every_tone_can_be_told_from_its_ground() {
             ("--unhealthy-wash", "--ink", 4.5),
             ("--backoff-wash", "--ink", 4.5),
             ("--unhealthy", "--page", 4.5),
+            ("--backoff", "--page", 4.5),
+            ("--quiet", "--page", 4.5),
             ("--river-top", "--river-ink", 4.5),
             ("--river-top", "--river-ink-2", 4.5),
             ("--river-top", "--river-ink-3", 4.5),
@@ -239,15 +344,47 @@ fn every_tone_can_be_told_from_its_ground() {
     }
 }
 
+/// What is apart by a length of its own looks a little wrong everywhere. Up to 2 px are lines, not spaces.
+#[test]
+fn every_space_and_every_radius_is_of_the_scale() {
+    const SPACES: [u32; 7] = [4, 8, 12, 16, 24, 32, 48];
+    // The last is a pill.
+    const RADII: [u32; 4] = [3, 6, 10, 99];
+    let lengths = |value: &str| -> Vec<u32> {
+        let words = value.split([' ', '-', ';', '(', ')', ',']);
+        words.filter_map(|word| word.strip_suffix("px")?.parse().ok()).collect()
+    };
+    let mut seen = 0;
+    for (file, text) in styles() {
+        for line in text.lines() {
+            let Some((property, value)) = line.trim().split_once(": ") else { continue };
+            let is_space = ["gap", "padding", "margin"].iter().any(|one| property.contains(one));
+            let is_radius = property == "border-radius";
+            for length in lengths(value).into_iter().filter(|length| *length > 2) {
+                seen += usize::from(is_space || is_radius);
+                let of_scale = (!is_space || SPACES.contains(&length))
+                    && (!is_radius || RADII.contains(&length));
+                assert!(of_scale, "{}: {line}", file.display());
+            }
+        }
+    }
+    assert!(seen > 100, "{seen} lengths");
+}
+
+/// The page's styles, but for the tokens.
+fn styles() -> Vec<(PathBuf, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/ui");
+    let files = fs::read_dir(folder).expect("the page").map(|entry| entry.expect("a file").path());
+    let styles = files.filter(|file| {
+        file.extension().is_some_and(|ending| ending == "css") && !file.ends_with("tokens.css")
+    });
+    styles.map(|file| (file.clone(), fs::read_to_string(file).expect("a style"))).collect()
+}
+
 /// A colour that is no token follows no theme, and nobody computes its contrast.
 #[test]
 fn every_colour_is_a_token() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/ui");
-    for file in fs::read_dir(folder).expect("the page").map(|entry| entry.expect("a file").path()) {
-        if file.extension().is_none_or(|ending| ending != "css") || file.ends_with("tokens.css") {
-            continue;
-        }
-        let text = fs::read_to_string(&file).expect("a style");
+    for (file, text) in styles() {
         // Selectors of ids begin their line.
         let colour = |line: &&str| {
             line.contains(':') && !line.trim_start().starts_with(['#', '.']) && line.contains('#')

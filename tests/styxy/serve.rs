@@ -21,11 +21,12 @@ pub(crate) struct Served {
     pub(crate) token: String,
 }
 
-/// An answer: status, head and body.
+/// An answer: status, head and body, and the body's bytes, where it is no text.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -61,10 +62,12 @@ fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Answer {
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let border = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let bytes = border.map_or_else(Vec::new, |border| answer.split_off(border)[4..].to_vec());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let head = text(&answer);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    Answer { status, head, body: text(&bytes), bytes }
 }
 
 /// A request with these headers and no others.

@@ -2,14 +2,15 @@
 
 use crate::patience::{LIMIT, until, until_true};
 use crate::processes::{self, is_alive};
-use crate::sandbox::{Sandbox, ask};
-use crate::serve::{Served, send, served, written};
+use crate::sandbox::{Sandbox, ask, recorded_pids};
+use crate::serve::{Answer, Served, send, served, written};
 use nix::libc;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 #[test]
 fn a_real_prometheus_scrapes_it() {
@@ -109,6 +110,64 @@ fn nothing_wakes_it_while_nothing_happens_and_it_hears_of_changes_at_once() {
     told(&["\"gone\":[\"web-watched"]);
     sandbox.run("cleanup").code(0);
     until("a wait for changes", for_the_stream, story);
+}
+
+/// What stands in a line of an answer's head.
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    let mut lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+#[test]
+fn each_file_of_the_page_comes_as_it_is_to_who_takes_gzip_and_to_who_does_not() {
+    let sandbox = Sandbox::new();
+    let served = served(&sandbox);
+    let ask = |request: &str, accepted: &[&str]| {
+        let answer = send(served.port, request, &[&["Host: localhost"], accepted].concat(), "");
+        assert_eq!(answer.status, 200, "{request}: {}", answer.head);
+        assert_eq!(header(&answer, "Vary"), Some("Accept-Encoding"), "{request}");
+        assert_eq!(header(&answer, "Cache-Control"), Some("no-store"), "{request}");
+        let policy = header(&answer, "Content-Security-Policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'"), "{request}: {policy}");
+        answer
+    };
+    let unpacked = |bytes: &[u8]| {
+        let file = sandbox.file("answer.gz");
+        fs::write(&file, bytes).expect("our project");
+        let output = Command::new("gzip").arg("-dc").arg(&file).output().expect("it is there");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/ui");
+    for entry in fs::read_dir(folder).expect("the page") {
+        let file = entry.expect("a file").path();
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        let path = if name == "index.html" { "/".to_owned() } else { format!("/ui/{name}") };
+        let expected = fs::read(&file).expect("a file of the page");
+        for (accepted, is_packed) in [
+            (&[][..], false),
+            (&["Accept-Encoding: gzip;q=0, br"], false),
+            (&["Accept-Encoding: gzip, deflate, br, zstd"], true),
+        ] {
+            let answer = ask(&format!("GET {path}"), accepted);
+            let encoding = is_packed.then_some("gzip");
+            assert_eq!(header(&answer, "Content-Encoding"), encoding, "{path} {accepted:?}");
+            let length = answer.bytes.len().to_string();
+            assert_eq!(header(&answer, "Content-Length"), Some(length.as_str()), "{path}");
+            let same = match is_packed {
+                true => unpacked(&answer.bytes) == expected && answer.bytes.len() < expected.len(),
+                false => answer.bytes == expected,
+            };
+            assert!(same, "{path} {accepted:?}");
+
+            let head = ask(&format!("HEAD {path}"), accepted);
+            assert_eq!(head.bytes, b"", "{path}");
+            for name in ["Content-Encoding", "Content-Type"] {
+                assert_eq!(header(&head, name), header(&answer, name), "{path} {name}");
+            }
+            assert_eq!(header(&head, "Content-Length"), Some(length.as_str()), "{path}");
+        }
+    }
 }
 
 #[test]
@@ -244,4 +303,59 @@ fn what_a_detached_server_has_started_outlives_it() {
     assert_eq!(left["restarts"], 0);
     sandbox.run("stop web/front").code(0);
     assert_eq!(sandbox.instances(), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn what_has_ended_is_told_with_its_code_and_when_it_is_tried_again() {
+    let sandbox = Sandbox::new();
+    let served = served(&sandbox);
+    let start = || sandbox.start("run -t web -i a --restart on-failure:9 -- bash -c 'exit 3'");
+    let mut running = start();
+    // It is given up after five ends: one that nobody could look at in time is followed by another one.
+    let look = || {
+        if !running.is_running() {
+            running = start();
+        }
+        let told = served.ask("GET /instances/web%2fa/checks", &Value::Null);
+        let told = (told.status == 200).then(|| told.json()["nextTry"].take());
+        told.filter(|next| !next.is_null())
+    };
+    let next = until("a wait for the next try", look, || sandbox.story());
+    let number = |name: &str| next[name].as_u64().expect("a number");
+    assert_eq!((number("code"), number("of")), (3, 9));
+    assert!((1..=4).contains(&number("number")) && number("inMs") <= 800, "{next}");
+    sandbox.run("stop --all").code(0);
+}
+
+/// Also to who comes later than all of it, as a page that is opened again.
+#[test]
+fn the_phases_since_its_start_its_policy_and_its_processes_are_told() {
+    let sandbox = Sandbox::new();
+    sandbox.run("run -d -t web -i a --restart always -- child record=seen serve").code(0);
+    let first = recorded_pids(&sandbox.file("seen"), 1)[0];
+    processes::signal(first, Signal::SIGKILL);
+    recorded_pids(&sandbox.file("seen"), 2);
+    sandbox.run("wait web/a").code(0);
+    sandbox.run("allocate -t web -i nobody").code(0);
+
+    let served = served(&sandbox);
+    let told = served.get("/instances/web%2fa/checks");
+    let phases = told["phases"].as_array().expect("phases");
+    let ages: Vec<u64> = phases.iter().filter_map(|phase| phase["agoMs"].as_u64()).collect();
+    assert!(
+        ages.len() == phases.len() && ages.is_sorted_by(|older, newer| older >= newer),
+        "{told}"
+    );
+    // Who was ready for a second is started again without a wait.
+    let names: Vec<&Value> =
+        phases.iter().map(|phase| &phase["phase"]).filter(|phase| *phase != "backoff").collect();
+    assert_eq!(names, ["starting", "ready", "starting", "ready"], "{told}");
+    assert_eq!(told["phasesDropped"], false);
+    assert_eq!((&told["restart"], &told["ready"]), (&json!("always"), &json!("tcp")));
+    let tree = told["processes"].as_array().expect("processes");
+    assert_eq!((tree.len(), &told["processesMore"]), (1, &json!(0)), "{told}");
+    assert!(tree[0]["pid"].as_i64() != Some(first.into()) && tree[0]["name"].is_string(), "{told}");
+    let reserved = served.get("/instances/web%2fnobody/checks");
+    assert_eq!(reserved["phases"], json!([]));
+    sandbox.run("stop --all").code(0);
 }

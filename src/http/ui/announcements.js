@@ -1,6 +1,6 @@
 // Tells of changes who doesn't look at the page: in the title and its icon, and to screen readers.
 
-import { count, fullName } from "./dom.js";
+import { calledName, count, many } from "./dom.js";
 import { WORDS, inTrouble } from "./phases.js";
 import { sorted, watch, world } from "./world.js";
 
@@ -10,7 +10,8 @@ const SVG_END = "%3C/svg%3E";
 const DOT = "%3Ccircle cx='25' cy='7' r='6' fill='%23ff8b76'/%3E";
 
 const phases = new Map();
-let toSay = [];
+/** What is to be said, by lockId: of what changes twice, the last. */
+const toSay = new Map();
 
 /** Goes on for as long as the page lives. */
 export function announceChanges() {
@@ -36,16 +37,16 @@ export function drawTitle() {
 function noteChanges() {
   for (const view of world.instances.values()) {
     const known = phases.get(view.lockId);
-    if (known && known !== view.phase) toSay.push(`${fullName(view)} is ${WORDS[view.phase]}`);
+    if (known && known !== view.phase) toSay.set(view.lockId, `${calledName(view)} is ${WORDS[view.phase]}`);
     phases.set(view.lockId, view.phase);
   }
   for (const lockId of phases.keys()) if (!world.instances.has(lockId)) phases.delete(lockId);
 }
 
 function say() {
-  if (!toSay.length) return;
-  const more = toSay.length - 1;
-  const others = more ? ` ${more} ${more === 1 ? "other" : "others"} changed.` : "";
-  document.getElementById("said").textContent = `${toSay[0]}.${others}`;
-  toSay = [];
+  if (!toSay.size) return;
+  const [first] = toSay.values();
+  const others = toSay.size > 1 ? ` ${many(toSay.size - 1, "other")} changed.` : "";
+  document.getElementById("said").textContent = `${first}.${others}`;
+  toSay.clear();
 }

@@ -1,6 +1,6 @@
 // The page: the way in, the routes, and the drawer. Every view is in the hash; nobody's name is.
 
-import { atOverview, overviewAddress } from "./address.js";
+import { atPage, pageAddress } from "./address.js";
 import { announceChanges, drawTitle } from "./announcements.js";
 import { enter } from "./api.js";
 import { audit } from "./audit.js";
@@ -16,6 +16,7 @@ import { metrics } from "./metrics.js";
 import { overview } from "./overview.js";
 import { portTable } from "./port_table.js";
 import { river } from "./river.js";
+import { followTrouble } from "./trouble.js";
 import { types } from "./types.js";
 import { changed, live, watch, world } from "./world.js";
 
@@ -41,17 +42,19 @@ function route() {
   if (fill) {
     openDrawer(rest[0], fill);
     // A drawer is open over a page, and be it the first one.
-    if (current === null) show("", []);
+    if (current === null) show("", [], false);
     return;
   }
   closeDrawer();
-  atOverview(page === "" || page === "r" ? location.hash : "#/");
-  show(page, rest);
+  // How the page is looked at is in its address, too: who follows a link to another zoom or filter gets it.
+  const isOther = (location.hash || "#/") !== pageAddress();
+  atPage(location.hash);
+  show(page, rest, isOther);
 }
 
-function show(page, rest) {
+function show(page, rest, isOther) {
   const key = `${page}/${rest.join("/")}`;
-  if (current?.key === key) return;
+  if (current?.key === key && !isOther) return;
   current?.node.leave?.();
   band.querySelector(".river")?.leave?.();
   band.querySelector(".river")?.remove();
@@ -62,7 +65,12 @@ function show(page, rest) {
     band.append(
       river(
         (port) => {
-          node.go?.(port);
+          // The lines are on the whole map.
+          if (page === "r") {
+            history.pushState(null, "", "#/");
+            route();
+          }
+          current.node.go(port);
         },
         page === "r" ? rest[0] : null,
       ),
@@ -118,7 +126,7 @@ function openDrawer(lockId, fill) {
   if (!opened) before = document.activeElement;
   opened?.node.leave();
   const node = fill(lockId, () => {
-    location.hash = overviewAddress();
+    location.hash = pageAddress();
   });
   opened = { lockId, node };
   put(aside, node);
@@ -169,6 +177,7 @@ function letSkip() {
 async function begin() {
   letSkip();
   buildBand();
+  drawConnection();
   // The map fills what the band leaves of the window.
   new ResizeObserver(() =>
     document.documentElement.style.setProperty("--band", `${band.offsetHeight}px`),
@@ -186,8 +195,8 @@ async function begin() {
     if (what.has("live")) drawConnection();
   });
   announceChanges();
-  drawConnection();
   route();
+  followTrouble();
   live();
   keepLooking();
 }

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { auditFilters, kindChips } from "./audit_filters.js";
 import { auditRow } from "./audit_row.js";
-import { count, el, many, put, visible } from "./dom.js";
+import { count, el, many, put, putInPlace, visible } from "./dom.js";
 import { watch, world } from "./world.js";
 
 /** So many entries are shown; the others are found with the filters. */
@@ -12,6 +12,9 @@ const SHOWN_MAX = 300;
 const LOADED_MAX = 5000;
 /** Who has scrolled further than this, in px, is reading: new entries wait. */
 const TOP = 200;
+
+/** One and the same line, however often it is told: what is only remarked has the number of the change before it. */
+const lineOf = ({ seq, time, action }) => `${seq} ${time} ${action}`;
 
 /** The page with one kind of entries. */
 export function audit(kind = "Everything") {
@@ -32,6 +35,7 @@ class AuditLog {
   /** Those that came while someone was reading, or did not follow. */
   held = [];
   isFollowing = true;
+  rows = new WeakMap();
   body = el("div.rows");
   follows = el("button", { type: "button", "aria-pressed": "true" }, "Following");
   fresh = el("button.fresh", { type: "button", hidden: true });
@@ -46,34 +50,57 @@ class AuditLog {
     this.node = page(this, kind);
   }
 
+  /** An entry's row is made once: one that was opened stays so when others come. */
+  rowOf(entry) {
+    if (!this.rows.has(entry))
+      this.rows.set(
+        entry,
+        auditRow(entry, () => this.later(entry)),
+      );
+    return this.rows.get(entry);
+  }
+
+  /** What happened after an entry, the newest first. */
+  later(entry) {
+    const all = [...this.held, ...this.entries];
+    return all.slice(0, all.indexOf(entry));
+  }
+
   wanted() {
     return this.entries.filter(this.filters.wants);
   }
 
   draw() {
     const shown = this.wanted().slice(0, SHOWN_MAX);
-    put(this.body, shown.map(auditRow));
+    putInPlace(
+      this.body,
+      shown.map((entry) => this.rowOf(entry)),
+    );
     this.nothing.hidden = shown.length > 0;
     this.filters.offer(this.entries);
   }
 
   async load() {
-    const since = this.filters.since.value;
+    const since = this.filters.moment();
     const told = await get(`/audit?limit=${LOADED_MAX}${since ? `&since=${since}` : ""}`);
     this.entries = told.entries;
+    // What was held is among them.
+    this.held = [];
+    this.fresh.hidden = true;
     this.exports.textContent = `Export ${many(told.total, "line")}`;
     this.draw();
   }
 
   /** Takes in what has happened since: it is shown at once, or only counted. */
   take() {
-    const news = world.audit.filter(
-      (entry) => !this.entries.includes(entry) && !this.held.includes(entry) && entry.seen !== this.node,
-    );
+    // One that the server has listed since it happened is the same, though told twice.
+    const known = new Set([...this.held, ...this.entries].map(lineOf));
+    const news = world.audit.filter((entry) => !known.has(lineOf(entry)) && entry.seen !== this.node);
     for (const entry of news) entry.seen = this.node;
     if (!news.length) return;
     if (this.isFollowing && scrollY < TOP) {
       this.entries = [...news.reverse(), ...this.entries];
+      for (const entry of news.filter(this.filters.wants)) slideIn(this.rowOf(entry));
       this.draw();
     } else {
       this.held = [...news.reverse(), ...this.held];
@@ -96,6 +123,12 @@ class AuditLog {
     this.follows.setAttribute("aria-pressed", String(this.isFollowing));
     this.follows.textContent = this.isFollowing ? "Following" : "Follow";
   }
+}
+
+/** Once: a row that comes back by a filter is no news. */
+function slideIn(row) {
+  row.classList.add("slid-in");
+  row.addEventListener("animationend", () => row.classList.remove("slid-in"), { once: true });
 }
 
 function page(log, kind) {

@@ -1,5 +1,6 @@
 // The filters of the audit page: which entries are looked at, by kind, type, user, day, and text.
 
+import { goAlike, quietWish, setQuietWish, setWish, wish } from "./address.js";
 import { sentence } from "./audit_sentence.js";
 import { el, put, visible } from "./dom.js";
 
@@ -11,9 +12,10 @@ const KINDS = {
   Refused: ["blocked", "exhausted"],
   Configuration: ["config.set"],
 };
-/** How far back may be looked, as the address `/audit` takes it. */
+/** How far back may be looked, as the address `/audit` takes it; today begins where one is. */
 const DAYS = [
   ["", "Any day"],
+  ["today", "Today"],
   ["1h", "Last hour"],
   ["1d", "Last day"],
   ["7d", "Last 7 days"],
@@ -34,21 +36,30 @@ export function auditFilters(kind, { draw, load }) {
     { "aria-label": "Since when" },
     DAYS.map(([value, text]) => el("option", { value }, text)),
   );
-  const wishes = inAddress();
-  const wished = wishes.get("type");
-  if (wished) put(type, el("option", { value: wished }, visible(wished)));
-  since.value = DAYS.some(([value]) => value === wishes.get("since")) ? wishes.get("since") : "";
-  search.addEventListener("input", draw);
-  type.addEventListener("change", () => {
-    keepInAddress("type", type.value);
+  // Type and day are in the address; what is searched and whose it is are not, for they name somebody.
+  choose(type, wish("type"));
+  choose(user, quietWish("user"));
+  search.value = quietWish("search") ?? "";
+  since.value = DAYS.some(([value]) => value === wish("since")) ? wish("since") : "";
+  search.addEventListener("input", () => {
+    setQuietWish("search", search.value);
     draw();
   });
-  user.addEventListener("change", draw);
+  type.addEventListener("change", () => {
+    setWish("type", type.value);
+    draw();
+  });
+  user.addEventListener("change", () => {
+    setQuietWish("user", user.value);
+    draw();
+  });
   // Older entries have to be asked for.
   since.addEventListener("change", () => {
-    keepInAddress("since", since.value);
+    setWish("since", since.value);
     load();
   });
+  const moment = () =>
+    since.value === "today" ? new Date(new Date().setHours(0, 0, 0, 0)).toISOString() : since.value;
   const actions = KINDS[kind] ?? [];
   const wants = (entry) =>
     (!actions.length || actions.includes(entry.action)) &&
@@ -67,18 +78,12 @@ export function auditFilters(kind, { draw, load }) {
       entries.map((entry) => String(entry.user)),
     );
   };
-  return { search, type, user, since, wants, offer };
+  return { search, type, user, since, moment, wants, offer };
 }
 
-const inAddress = () => new URLSearchParams(location.hash.split("?")[1]);
-
-/** Type and day are in the address; what is searched and whose it is are not, for they name somebody. */
-function keepInAddress(name, value) {
-  const [path] = location.hash.split("?");
-  const wishes = inAddress();
-  if (value) wishes.set(name, value);
-  else wishes.delete(name);
-  history.replaceState(history.state, "", wishes.size ? `${path}?${wishes}` : path);
+/** Chooses what there may be no entry of, yet. */
+function choose(select, value) {
+  if (value) put(select, el("option", { value }, visible(value)));
 }
 
 /** A link for each kind: which one is looked at is in the address. */
@@ -93,7 +98,8 @@ export function kindChips(open) {
           href: name === "Everything" ? "#/a" : `#/a/${name}`,
           // The other filters stay.
           onclick: (event) => {
-            if (inAddress().size) event.currentTarget.href = `${event.currentTarget.hash}?${inAddress()}`;
+            event.preventDefault();
+            goAlike(event.currentTarget.hash);
           },
           "aria-current": name === open ? "true" : null,
         },

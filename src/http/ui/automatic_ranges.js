@@ -36,9 +36,10 @@ async function giveBack(type, question, keep) {
     const { ranges } = await ask("POST", "/ranges/undo", { type: type.name });
     question.hidden = true;
     const given = ranges.map(({ range: [a, b], type }) => `${a}–${b} of ${type}`).join(", ");
-    offerUndo(`Gave ${given} back.`, () =>
-      Promise.all(ranges.map(({ range, type }) => ask("PUT", `/types/${named(type)}`, { range }))),
-    );
+    // A configuration holds one range: several cannot be written there.
+    const [{ range }] = ranges;
+    const undo = () => ask("PUT", `/types/${named(type.name)}`, { range });
+    offerUndo(`Gave ${given} back.`, ranges.length === 1 ? undo : null);
   } catch (error) {
     put(
       question,

@@ -2,6 +2,9 @@
 
 import { el, put, svg } from "./dom.js";
 
+/** A line of a chart's text, in px. */
+const LABEL = 13;
+
 /** A chart's frame: head with a figure, drawing, sentence below. */
 export function chart(title) {
   const figure = el("span.figure");
@@ -41,6 +44,7 @@ export function plot(box, { from, to, series, format, cursor, unit = 1 }) {
     svg("line.grid", { x1: 0, x2: width, y1: y(max * share), y2: y(max * share) }),
   );
   parts.push(svg("text.tick", { x: width, y: top - 5, "text-anchor": "end" }, format(max)));
+  const labels = [];
   for (const one of series) {
     const seen = one.values.filter(([time]) => time >= from && time <= to);
     if (one.kind === "bars") {
@@ -71,9 +75,16 @@ export function plot(box, { from, to, series, format, cursor, unit = 1 }) {
           svg(`circle.tone-${one.tone}`, { cx: Math.min(x(seen[0][0]), width - 2), cy: y(seen[0][1]), r: 2 }),
         );
       parts.push(svg(`path.stroke-${one.tone}${one.dashed ? ".dashed" : ""}`, { d: end }));
-      if (one.label) parts.push(svg("text.tick", { x: 4, y: y(seen[0][1]) - 5 }, one.label));
+      if (one.label) labels.push({ text: one.label, x: x(seen[0][0]), y: y(seen[0][1]) - 5 });
+      // The value that the figure tells stands where it was measured.
+      const told = cursor === null ? undefined : seen.findLast(([time]) => time <= cursor);
+      if (told)
+        parts.push(
+          svg(`circle.tone-${one.tone}`, { cx: x(one.steps ? cursor : told[0]), cy: y(told[1]), r: 3 }),
+        );
     }
   }
+  parts.push(...labelsApart(labels, width, foot));
   parts.push(
     svg("text.tick", { x: 0, y: height - 4 }, hour(from)),
     svg("text.tick", { x: width, y: height - 4, "text-anchor": "end" }, "now"),
@@ -90,6 +101,24 @@ export function plot(box, { from, to, series, format, cursor, unit = 1 }) {
   }
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   put(drawing, parts);
+}
+
+/** Each at the beginning of its line, from the top down, and none over another. */
+function labelsApart(labels, width, foot) {
+  let above = 0;
+  return labels
+    .sort((a, b) => a.y - b.y)
+    .map(({ text, x, y }, at) => {
+      above = Math.max(y, LABEL, above + LABEL);
+      const isOver = above > foot - (labels.length - 1 - at) * LABEL;
+      if (isOver) above = foot - (labels.length - 1 - at) * LABEL;
+      const isAtEnd = x > width / 2;
+      return svg(
+        "text.tick",
+        { x: isAtEnd ? x - 8 : x + 4, y: above, "text-anchor": isAtEnd ? "end" : "start" },
+        text,
+      );
+    });
 }
 
 /** `14:05`. */

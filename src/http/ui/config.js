@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { effectiveTable } from "./config_effective.js";
 import { configEditor } from "./config_editor.js";
-import { el, put, visible } from "./dom.js";
+import { el, exact, put, shortTime, visible } from "./dom.js";
 
 const TABS = { effective: "Effective", system: "Machine", user: "You", project: "Project" };
 
@@ -21,13 +21,16 @@ export function configuration(tab = "user") {
       get("/config").catch((error) => ({ entries: [], error })),
     ]);
     sayVariables(environment, files.variables);
+    sayProject(tabs, files.files);
     if (tab === "effective") {
       put(body, effectiveTable(config));
       return;
     }
     const file = files.files.find((one) => one.target === tab);
-    put(where, file.path ? `${visible(file.path)}${file.exists ? "" : ", not there yet"}` : "");
-    put(body, file.error ? fault(file.error) : configEditor(file, config.entries, load));
+    const saved = file.modifiedAt ? `, saved ${shortTime(file.modifiedAt)}` : "";
+    where.title = exact(file.modifiedAt);
+    put(where, file.path ? `${visible(file.path)}${file.exists ? saved : ", not there yet"}` : "");
+    put(body, file.error ? fault(file.error) : configEditor(file, files.files, config.entries, load));
   };
   load().catch((error) => put(body, fault(error.message)));
   return el("section.page.config", {}, head(), el("div.filters", {}, tabs, where), body);
@@ -52,6 +55,13 @@ function tabChips(open) {
       el("a.chip", { href: `#/c/${key}`, "aria-current": key === open ? "true" : null }, name),
     ),
   );
+}
+
+/** The project is called as its folder is. */
+function sayProject(tabs, files) {
+  const path = files.find(({ target }) => target === "project")?.path;
+  const folder = path?.split("/").at(-2);
+  if (folder) tabs.querySelector('[href="#/c/project"]').textContent = `${TABS.project}: ${visible(folder)}`;
 }
 
 /** Environment variables are a source, too, but none that can be written: they are counted and named. */

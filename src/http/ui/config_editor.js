@@ -1,6 +1,7 @@
 // The editor of a configuration file: it is checked as one types, and what it changes is shown before it is saved.
 
 import { ask, get } from "./api.js";
+import { makeWay } from "./config_fault.js";
 import { drawPaper } from "./config_paper.js";
 import { showChanges, showConflict, showFailure, showFault, showUnchanged } from "./config_verdict.js";
 import { el } from "./dom.js";
@@ -9,9 +10,9 @@ import { offerUndo } from "./undo.js";
 /** Who types is not interrupted: a text is checked when nothing was typed for so long, in ms. */
 const PAUSE = 250;
 
-/** The editor's element; `entries` are the settings in effect, `reload` draws the page again. */
-export function configEditor(file, entries, reload) {
-  const editor = new Editor(file, entries, reload);
+/** The editor's element for one of `files`; `entries` are the settings in effect, `reload` draws the page again. */
+export function configEditor(file, files, entries, reload) {
+  const editor = new Editor(file, files, entries, reload);
   editor.draw();
   editor.check();
   return editor.node;
@@ -31,8 +32,9 @@ class Editor {
   effects = el("div.effects");
   saveButton = el("button.primary.needs-live", { type: "button", disabled: true }, "Save");
 
-  constructor(file, entries, reload) {
+  constructor(file, files, entries, reload) {
     this.file = file;
+    this.files = files;
     this.origins = new Map(entries.map((entry) => [entry.key, entry]));
     this.reload = reload;
     this.area.value = file.text;
@@ -40,7 +42,7 @@ class Editor {
     this.node = el(
       "div.two",
       {},
-      el("div", {}, el("div.sheet", {}, this.paper, this.area), this.said),
+      el("div.sheet-box", {}, el("div.sheet", {}, this.paper, this.area), this.said),
       card(this),
     );
   }
@@ -64,6 +66,8 @@ class Editor {
         if (!this.saveButton.disabled) this.saveButton.click();
       }
     });
+    // Who leaves the text for the error's button finds it where it was.
+    for (const told of ["keyup", "pointerup"]) this.area.addEventListener(told, () => makeWay(this));
     this.area.addEventListener("scroll", () => {
       this.paper.scrollLeft = this.area.scrollLeft;
     });

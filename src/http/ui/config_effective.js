@@ -10,7 +10,7 @@ export function effectiveTable({ entries, error }) {
   const draw = () => put(rows, entries.filter((entry) => entry.key.includes(search.value)).map(row));
   search.addEventListener("input", draw);
   draw();
-  return el("div", {}, el("div.filters", {}, search), el("table.wide-table", {}, heads(), rows));
+  return el("div", {}, el("div.filters", {}, search), el("table", {}, heads(), rows));
 }
 
 function heads() {
@@ -30,8 +30,11 @@ function row(entry) {
   return el(
     "tr",
     {},
-    el("td.mono", {}, visible(entry.key)),
+    el("td.mono", {}, parts(visible(entry.key))),
     el("td.mono", {}, visible(entry.toml)),
     el("td.dim", {}, visible(entry.origin)),
   );
 }
+
+/** A key, which may be broken behind its dots. */
+const parts = (key) => key.split(/(?<=\.)/).flatMap((part) => [part, el("wbr")]);

@@ -1,7 +1,10 @@
 // What is said of a configuration file's text: what it would change, what is wrong with it, and why it was not saved.
 
+import { settingOf } from "./audit_sentence.js";
+import { hangAt } from "./config_fault.js";
 import { el, many, put, visible } from "./dom.js";
 import { glyph } from "./phases.js";
+import { world } from "./world.js";
 
 /** The text is the file's own. */
 export function showUnchanged(editor) {
@@ -21,17 +24,12 @@ export function showChanges(editor, { changes, overridden }) {
   put(editor.said, glyph("ready"), "It makes sense.");
   editor.said.className = "said";
   put(editor.title, many(changes.length, "change"));
-  put(
-    editor.diff,
-    changes.length ? changes.flatMap(difference) : el("span.same", {}, "Only comments or blanks."),
-  );
+  put(editor.diff, changes.length ? differences(changes) : el("span.same", {}, "Only comments or blanks."));
   put(
     editor.effects,
     el("h3", {}, "What it changes now"),
     el("p", {}, "Running instances keep their ports and their settings until they are started again."),
-    changes.some((one) => one.key.startsWith("auto_allocation"))
-      ? el("p", {}, "New automatic ranges follow it; those that exist stay as they are.")
-      : null,
+    newRanges(changes),
     overridden.map((one) =>
       el("p", {}, el("b.mono", {}, visible(one.key)), ` stays as it is: ${visible(one.by)} wins.`),
     ),
@@ -39,25 +37,49 @@ export function showChanges(editor, { changes, overridden }) {
   editor.saveButton.disabled = false;
 }
 
-const difference = ({ key, before, after }) => [
-  el("span.same", {}, `  ${visible(key)}`),
-  before === null ? null : el("span.minus", {}, `- ${JSON.stringify(before)}`),
-  after === null ? null : el("span.plus", {}, `+ ${JSON.stringify(after)}`),
-];
+/** Each setting as a file has it, in its table. */
+function differences(changes) {
+  let last = "";
+  return changes.flatMap(({ key, before, after }) => {
+    const { table, key: name } = settingOf(key);
+    const line = (value) => `${visible(name)} = ${visible(JSON.stringify(value))}`;
+    const head = table === last ? null : el("span.same", {}, `  [${visible(table)}]`);
+    last = table;
+    return [
+      head,
+      before === null ? null : el("span.minus", {}, `- ${line(before)}`),
+      after === null ? null : el("span.plus", {}, `+ ${line(after)}`),
+    ];
+  });
+}
+
+/** What a change of auto-allocation means for the ranges that there are, and for those to come. */
+function newRanges(changes) {
+  if (!changes.some(({ key }) => key.startsWith("auto_allocation"))) return null;
+  const size = changes.find(({ key }) => key === "auto_allocation.default_chunk_size")?.after;
+  const made = world.types.filter(({ origin }) => origin === "auto").flatMap(({ ranges }) => ranges).length;
+  const old = made === 1 ? "the one that exists stays as it is" : `the ${made} that exist stay as they are`;
+  const follow = size ? `get ${many(size, "port")}` : "follow it";
+  return el("p", {}, `New automatic ranges ${follow}${made ? `; ${old}` : ""}.`);
+}
 
 /** The text makes no sense: where and why, and what was probably meant. */
 export function showFault(editor, error) {
   const line = Number(/:(\d+): /.exec(error.message)?.[1] ?? 0);
   const nearest = /did you mean '([^']+)'/.exec(error.hint ?? "")?.[1];
-  const wrong = /unknown key '([^']+)'/.exec(error.message)?.[1];
+  const [, key, value] = /unknown key '([^']+)'|`([^`]+)` is not /.exec(error.message) ?? [];
+  const wrong = key ?? value;
+  // Under its line nobody has to be told where it is.
+  const message = line ? error.message.replace(/^.*?:\d+: /, "") : error.message;
   editor.wrongLine = line;
   put(
     editor.said,
     glyph("unhealthy"),
-    el("span", {}, visible(error.message), error.hint ? el("span.dim", {}, ` ${visible(error.hint)}`) : null),
+    el("span", {}, visible(message), error.hint ? el("span.dim", {}, ` ${visible(error.hint)}`) : null),
     nearest && wrong ? button("Use it", () => mend(editor, line, wrong, nearest)) : null,
   );
   editor.said.className = "said bad";
+  hangAt(editor, line);
   put(editor.title, line ? `Fix line ${line} first` : "1 error");
   editor.saveButton.disabled = true;
 }
@@ -72,6 +94,7 @@ function mend(editor, line, wrong, right) {
 /** The file could not be saved. */
 export function showFailure(editor, error) {
   put(editor.said, glyph("unhealthy"), visible(error.message));
+  hangAt(editor, 0);
 }
 
 /** The file holds another text than the one that was opened: whose is kept is for the person to say. */

@@ -19,12 +19,15 @@ document.addEventListener(
   true,
 );
 
+/** The widest word: each has its room, so that nothing beside it moves when another one takes its place. */
+const FIRST = "Connecting";
+
 /** Draws both anew. */
 export function drawConnection() {
   put(
     connection,
     el(world.live ? "i.dot.live" : "i.dot"),
-    el("span", {}, world.live ? "Live" : world.loaded ? "Lost" : "Connecting"),
+    el("span", { "data-widest": FIRST }, world.live ? "Live" : world.loaded ? "Lost" : FIRST),
   );
   document.body.classList.toggle("blind", !world.live && world.loaded);
   // A first try that fails is no loss yet.

@@ -32,12 +32,25 @@ export function svg(tag, props, ...children) {
   return fill(node, props, children);
 }
 
+/** What one would type or paste. */
+export const mono = (text) => el("span.mono", {}, visible(text));
+
 /** Replaces what is in an element. */
 export function put(node, ...children) {
   node.replaceChildren(
     ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
   );
   return node;
+}
+
+/** The same where some of the children are there already: those stay, and with them the focus that one may have. */
+export function putInPlace(node, children) {
+  const wanted = new Set(children);
+  for (const child of [...node.children]) if (!wanted.has(child)) child.remove();
+  let next = node.firstElementChild;
+  for (const child of children)
+    if (child === next) next = next.nextElementSibling;
+    else node.insertBefore(child, next);
 }
 
 /** A button that does nothing but take the box away that it stands in: a question's safe answer, and so is Esc. */
@@ -120,6 +133,11 @@ export function bytes(amount) {
 
 /** A moment of today: `14:05:09`. */
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
+/** What is older than this, in ms, is told by its day: the hour alone could be today's. */
+const DAY_OLD = 72e6;
+/** The same, or the day of what was long ago. */
+export const shortTime = (time) =>
+  Date.now() - Date.parse(time) > DAY_OLD ? new Date(time).toLocaleDateString() : clock(time);
 /** A moment with its day; nothing for no moment. */
 export const exact = (time) => (time ? new Date(time).toLocaleString([], { hour12: false }) : "");
 
@@ -152,6 +170,8 @@ export function tellTwins(known) {
 /** The id, with its project where another one has the same. */
 export const shortName = (view) =>
   `${visible(view.id)}${view.project && twins(view) ? `@${visible(view.project)}` : ""}`;
+/** `type/id`, and `@project` where it takes that to tell it from another one. */
+export const calledName = (view) => `${visible(view.type)}/${shortName(view)}`;
 /** `type/id@project`. */
 export const fullName = (view) => visible(`${view.type}/${view.id}${view.project ? `@${view.project}` : ""}`);
 

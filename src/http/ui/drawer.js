@@ -1,9 +1,11 @@
 // One instance: what it is, how it fares, what it writes; each part is drawn anew when it changes.
 
-import { bytes, commandLine, el, many, put, visible } from "./dom.js";
+import { el } from "./dom.js";
+import { drawFacts } from "./drawer_facts.js";
 import { drawerHead } from "./drawer_head.js";
 import { drawEnded } from "./ended.js";
 import { health } from "./health.js";
+import { learnPhases } from "./history.js";
 import { logView } from "./log.js";
 import { phaseStrip } from "./phase_strip.js";
 import { drawReason } from "./reason.js";
@@ -32,6 +34,7 @@ export function drawer(lockId, close) {
   const log = logView(lockId, abort.signal);
   const checks = health(lockId, abort.signal, (told) => {
     fare = { ...told, at: Date.now() };
+    learnPhases(lockId, told);
     draw();
   });
   const node = el(
@@ -46,7 +49,7 @@ export function drawer(lockId, close) {
     log,
   );
   let [last, isGone] = [null, false];
-  let phaseDrawn = null;
+  let [phaseDrawn, treeAsked] = [null, null];
 
   function drawGone() {
     head.draw(null);
@@ -69,14 +72,25 @@ export function drawer(lockId, close) {
     phaseDrawn = view.phase;
     drawReason(reason, view, fare);
     strip.draw(view);
-    drawFacts(facts, view);
+    drawFacts(facts, view, fare);
+    lookAtTree(view);
+  }
+  /** Who has other processes now is asked for their names, once. */
+  function lookAtTree({ pid }) {
+    const used = world.usage.get(lockId)?.processes;
+    if (!fare?.processes || used === undefined) return;
+    const isTold = used === fare.processes.length + fare.processesMore;
+    const tree = `${pid} ${used}`;
+    if (isTold || tree === treeAsked) return;
+    treeAsked = tree;
+    checks.look();
   }
   const unwatch = watch((what) => {
     if (what.has("instances") || what.has("usage")) draw();
   });
-  // Who is stopping is counted down.
+  // Who is stopping, or waits for its next try, is counted down.
   const seconds = setInterval(() => {
-    if (last?.phase === "stopping" && !isGone) drawReason(reason, last, fare);
+    if (["stopping", "backoff"].includes(last?.phase) && !isGone) drawReason(reason, last, fare);
   }, 1000);
   draw();
   node.leave = () => {
@@ -102,30 +116,4 @@ function step(lockId, by) {
 /** Who has stopped by then has nothing to tell. */
 function lookAtStop({ lockId, phase }, checks) {
   if (["stopping", "stuck"].includes(phase) && world.instances.get(lockId)?.phase === phase) checks.look();
-}
-
-function drawFacts(facts, view) {
-  const rows = [
-    ["Command", view.command ? el("span.mono", {}, visible(commandLine(view.command))) : "–"],
-    ["Directory", view.cwd ? el("span.mono", {}, visible(view.cwd)) : "–"],
-    [
-      "Process",
-      view.pid ? `${view.pid}${view.supervisorPid ? ` · supervisor ${view.supervisorPid}` : ""}` : "–",
-    ],
-    ["User", visible(view.user ?? view.uid ?? "–")],
-    ["Use", use(world.usage.get(view.lockId))],
-    ...Object.entries(view.ports ?? {}).map(([name, port]) => [`Port ${visible(name)}`, String(port)]),
-    ["Restarts", String(view.restarts)],
-    ["Lock", el("span.mono", {}, view.lockId)],
-  ];
-  put(
-    facts,
-    rows.map(([term, fact]) => [el("dt", {}, term), el("dd", {}, fact)]),
-  );
-}
-
-function use(used) {
-  if (!used) return "–";
-  const share = used.cpu === null || used.cpu === undefined ? "–" : used.cpu.toFixed(1);
-  return `${share} % CPU, ${bytes(used.memory)}, ${many(used.processes, "process", "processes")}`;
 }

@@ -2,7 +2,7 @@
 // exclamation mark for a failure; and how far its stop is, for whoever wants to say it.
 
 import { get } from "./api.js";
-import { age, el, put, svg, visible } from "./dom.js";
+import { age, el, many, put, svg, visible } from "./dom.js";
 import { shape } from "./phases.js";
 
 /** So many stand side by side. */
@@ -25,6 +25,9 @@ const span = (us) =>
 /** `500 ms`, `10 s`, `2 min`. */
 export const lasting = (ms) => (ms < 1000 ? `${ms} ms` : age(ms));
 
+const howMany = (all, failed) =>
+  failed ? `${all - failed} of the last ${all} checks passed` : `the last ${many(all, "check")} passed`;
+
 /** The section; hidden unless the instance is checked. `heard` gets all that is told; `look` asks again. */
 export function health(lockId, signal, heard) {
   const rate = el("span.dim");
@@ -44,9 +47,7 @@ export function health(lockId, signal, heard) {
     node.hidden = false;
     rate.textContent = `checked every ${lasting(everyMs)}`;
     const failed = checks.filter((check) => !check.passed).length;
-    figure.textContent = checks.length
-      ? `${checks.length - failed} passed${failed ? `, ${failed} failed` : ""}`
-      : "not checked yet";
+    figure.textContent = checks.length ? howMany(checks.length, failed) : "not checked yet";
     const passed = checks.filter((check) => check.passed).map((check) => check.tookUs);
     const longest = Math.max(1, ...passed);
     // The latest stand at the right, as time goes.

@@ -4,6 +4,7 @@
 import {
   age,
   bytes,
+  calledName,
   commandLine,
   el,
   exact,
@@ -35,12 +36,15 @@ export function instanceRow(first, open) {
     choose() {
       node.classList.toggle("chosen", view.lockId === world.chosen);
     },
-    /** Draws what is known of it now, as the row with the number `at`, so far below the first one's `top`. */
-    show(next, at, top) {
-      view = next;
-      if (top !== y) node.style.transform = `translateY(${top}px)`;
+    /** Makes it the row with the number `at`, so far below the first one's `top`. */
+    place(at, top) {
+      if (top !== y) node.style.top = `${top}px`;
       if (at !== index) node.setAttribute("aria-rowindex", at + 2);
       [y, index] = [top, at];
+    },
+    /** Draws what is known of it now. */
+    show(next) {
+      view = next;
       // A twin that came or went changes the name too.
       const state = JSON.stringify([next, shortName(next), isSingle(next)]);
       if (drawn === state) return;
@@ -65,9 +69,9 @@ export function instanceRow(first, open) {
 /** The cells, in the order of the heads. */
 const makeCells = () => ({
   name: el("span.name-cell", { role: "cell" }),
+  port: el("span.num.port", { role: "cell" }),
   command: el("span.wide.mono", { role: "cell" }),
   project: el("span.wide", { role: "cell" }),
-  port: el("span.num.port", { role: "cell" }),
   old: el("span.num", { role: "cell" }),
   cpu: el("span.num.more", { role: "cell" }),
   memory: el("span.num.more", { role: "cell" }),
@@ -85,7 +89,7 @@ function makeName() {
       tell(type, `${visible(view.type)}/`);
       tell(id, shortName(view));
       whole.title = fullName(view);
-      node.setAttribute("aria-label", `${fullName(view)}, ${WORDS[view.phase]}`);
+      node.setAttribute("aria-label", `${calledName(view)}, ${WORDS[view.phase]}`);
     },
   };
 }

@@ -4,7 +4,7 @@ import { setWish, wish } from "./address.js";
 import { commandLine, count, el, fullName, put, tell, visible } from "./dom.js";
 import { inTrouble, isChanging } from "./phases.js";
 import { rowWindow } from "./row_window.js";
-import { changed, sorted, watch } from "./world.js";
+import { changed, sorted, watch, world } from "./world.js";
 
 /** Rows don't change places within this time after a change, nor under the pointer. */
 const SETTLED = 2000;
@@ -18,9 +18,9 @@ const FILTERS = [
 ];
 const HEADS = [
   ["Name", "name"],
+  ["Port", "num"],
   ["Command", "wide"],
   ["Project", "wide"],
-  ["Port", "num"],
   ["Age", "num"],
   ["CPU %", "num.more"],
   ["Memory", "num.more"],
@@ -78,6 +78,7 @@ export function instances(open, find) {
   const unwatch = watch((what) => {
     if (what.has("instances") || what.has("find")) draw(what.has("find"));
     if (what.has("usage")) for (const row of seen.rows()) row.use();
+    if (what.has("trouble")) for (const row of seen.rows()) row.age();
     if (what.has("chosen")) for (const row of seen.rows()) row.choose();
   });
   draw(true);
@@ -118,7 +119,8 @@ function filterButtons(change) {
     chosen: () => chosen,
     draw(all) {
       for (const [at, filter] of FILTERS.entries()) {
-        tell(buttons[at], `${filter.label} ${count(all.filter(filter.holds).length)}`);
+        const holds = world.loaded ? ` ${count(all.filter(filter.holds).length)}` : "";
+        tell(buttons[at], `${filter.label}${holds}`);
         buttons[at].setAttribute("aria-pressed", String(chosen === filter));
       }
     },

@@ -1,6 +1,6 @@
 // The keys: what each of them does, and the list of them.
 
-import { overviewAddress } from "./address.js";
+import { pageAddress } from "./address.js";
 import { PAGES, search } from "./band.js";
 import { el } from "./dom.js";
 import { changed, sorted } from "./world.js";
@@ -13,7 +13,8 @@ const MEANINGS = [
   ["j  k", "Next and previous instance"],
   ["↑ ↓ ← →", "On the map: line, lease"],
   ["Shift ← →", "On the map: port by port"],
-  ["Enter", "Open"],
+  ["← →", "On the river: column with ranges"],
+  ["Enter", "Open; on the river: lead the map there"],
   ["+  −  0", "On the map: closer, wider, whole"],
   ["Esc", "Back"],
   ["?", "This list"],
@@ -47,7 +48,7 @@ function goBack(field, opened) {
       changed("find");
     }
     field.blur();
-  } else if (opened) location.hash = overviewAddress();
+  } else if (opened) location.hash = pageAddress();
   else if (location.hash.startsWith("#/r/")) location.hash = "#/";
 }
 

@@ -5,10 +5,20 @@ import { foreignName } from "./occupant.js";
 
 /** Marks with no more than so many ports from one to the next are named together. */
 const RUN_STEP_MAX = 2;
+/** What stands between names. */
+const BETWEEN = " · ";
 
-/** The labels of a line. `present` is who is on it, from the left; `frame` is how large it is drawn. */
+/**
+ * The labels of a line: each name whole if there is a way to that, else as many as there is room for. `present` is who
+ * is on it, from the left; `frame` is how large it is drawn.
+ */
 export function labels(line, present, frame) {
   const runs = runsOf(present);
+  return labelsOf(runs, line, frame, whole) ?? labelsOf(runs, line, frame, most);
+}
+
+/** The labels of runs, their names made by `cut`; null where some would have none that could be shorter. */
+function labelsOf(runs, line, frame, cut) {
   const parts = [];
   // Names that have no room behind their run are said behind the next one.
   let carried = [];
@@ -16,15 +26,23 @@ export function labels(line, present, frame) {
   let free = frame.x(line.from);
   runs.forEach((run, at) => {
     const next = runs[at + 1];
-    const names = [...new Set([...carried, ...run.names])];
-    const label =
+    const put = (names) =>
       behind(run, next, names, line, frame) ??
       (next ? null : (beyondShore(names, run, line, frame) ?? before(run, free, names, frame)));
-    carried = label ? [] : names;
+    let label = null;
+    if (run.kind === "lease") {
+      label = put({ carried, own: run.names, cut });
+      carried = label ? [] : [...carried, ...run.names];
+    } else {
+      // Who is not ours is named where there is room, and pushes nobody away.
+      label =
+        put({ carried: [], own: [...carried, ...run.names], cut }) ?? put({ carried: [], own: carried, cut });
+      if (label) carried = [];
+    }
     if (label) parts.push(label);
     free = Math.max(frame.x(run.to + 1), endOf(label, frame));
   });
-  return parts;
+  return cut === whole && carried.length ? null : parts;
 }
 
 /** Leases, or strangers, that are close to each other. */
@@ -72,18 +90,39 @@ function before(run, free, names, frame) {
   return label("text.label", names, x(run.from) - free - 8 * scale, place, frame);
 }
 
-/** As many names as there is room for, drawn; nothing if there is room for none. */
+/** Names that were cut to the room, drawn; nothing if there is room for none. */
 function label(tag, names, room, { x, ...rest }, { height, scale }) {
   const size = 11 * scale;
-  const text = fitting(names, room, size);
+  const text = names.cut(names, room, size);
   if (!text) return null;
-  return svg(tag, { x, y: height / 2 + 4 * scale, ...rest, "font-size": size }, text);
+  const place = { x, y: height / 2 + 4 * scale, ...rest };
+  return svg(tag, { ...place, "font-size": size, "aria-hidden": "true" }, text);
 }
 
-/** As many names as there is room for, and how many more there are. */
-function fitting(names, room, size) {
+/** All names from the left, if there is room for them. */
+function whole({ carried, own }, room, size) {
+  const names = [...new Set([...carried, ...own])];
+  return endsWithin(names, room, size).length === names.length ? names.join(BETWEEN) : null;
+}
+
+/** As many names as there is room for, the run's own ones first, and how many more there are. */
+function most({ carried, own }, room, size) {
+  const all = whole({ carried, own }, room, size);
+  if (all) return all;
+  const names = [...new Set([...own, ...carried])];
+  const ends = endsWithin(names, room, size);
+  for (let kept = ends.length; kept > 0; kept--) {
+    const more = kept < names.length ? ` +${names.length - kept}` : "";
+    if (ends[kept - 1] + (more && widthOf(more, size)) <= room)
+      return names.slice(0, kept).join(BETWEEN) + more;
+  }
+  return null;
+}
+
+/** Where each of the first names ends for which there is room. */
+function endsWithin(names, room, size) {
   // Names are measured one by one, and once: a run of a hundred has a hundred possible ends.
-  const between = widthOf(" · ", size);
+  const between = widthOf(BETWEEN, size);
   const ends = [];
   let end = 0;
   for (const name of names) {
@@ -91,10 +130,5 @@ function fitting(names, room, size) {
     if (end > room) break;
     ends.push(end);
   }
-  for (let kept = ends.length; kept > 0; kept--) {
-    const more = kept < names.length ? ` +${names.length - kept}` : "";
-    if (ends[kept - 1] + (more && widthOf(more, size)) <= room)
-      return names.slice(0, kept).join(" · ") + more;
-  }
-  return null;
+  return ends;
 }

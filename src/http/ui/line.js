@@ -1,10 +1,9 @@
 // One line of the map: the basin of its range, who is on it, and how much of it is in use.
 
 import { count, el, put, shortName, svg, visible } from "./dom.js";
+import { guestNotes, spokenGuests } from "./guest_notes.js";
 import { labels } from "./labels.js";
-import { spoken } from "./occupant.js";
-import { shape } from "./phases.js";
-import { spokenFree, stopsOf } from "./stops.js";
+import { drawCells, goingMark } from "./line_cells.js";
 import { world } from "./world.js";
 
 /** Who is not further than this from the pointer, in px, is meant by it. */
@@ -13,33 +12,45 @@ const REACH = 12;
 /** Where the range of a line is shown, port by port. */
 export const rangeAddress = (line) => `#/r/${encodeURIComponent(line.type.name)}`;
 
-/** A line with its elements and nothing drawn yet; `number` is the port that is written at its head. */
+/** A line with its place on the map and nothing in it; `number` is the port that is written at its head. */
 export function makeLine(stretch, isNamed, number) {
-  const drawing = svg("svg.water-line", { "aria-hidden": "true" });
-  const use = el("span.use");
-  const name = visible(stretch.type.name);
-  const spokenLine = el("span.unseen", { role: "rowheader" });
-  const node = el(
-    "div.line",
-    { role: "row", "data-base": stretch.base, "data-type": stretch.type.name },
-    spokenLine,
-    el(
-      "span.type",
-      {},
-      isNamed ? el("a", { href: rangeAddress(stretch), tabindex: -1, title: name }, name) : "",
-    ),
-    el("span.first", {}, number),
-    drawing,
-    use,
-  );
-  // `hits` are the occupants, each with its place; `drawn` tells what is shown, so that the same isn't drawn again.
-  return { ...stretch, node, drawing, use, spokenLine, hits: [], drawn: "", told: "" };
+  const node = el("div.line", { "data-base": stretch.base, "data-type": stretch.type.name });
+  // `occupants` are who is on it; `hits` are those that are drawn, each with its place.
+  return { ...stretch, isNamed, number, node, occupants: [], ...UNFILLED };
+}
+
+/** `cells` are found by the first port of what they stand for; `drawn` and `told` are what is shown, so that the same isn't drawn again. */
+const UNFILLED = { drawing: null, use: null, head: null, hits: [], cells: new Map(), drawn: "", told: "" };
+
+/** Puts a line's elements there; answers the line. */
+export function fillLine(line) {
+  const { isNamed, number, node } = line;
+  line.drawing = svg("svg.water-line", { role: "none" });
+  line.use = el("span.use", { "aria-hidden": "true" });
+  line.head = el("span.type", { role: "rowheader" }, isNamed ? linkToRange(line) : "");
+  const first = el("span.first", { "aria-hidden": "true" }, number);
+  put(node, line.head, first, line.drawing, line.use);
+  // What is not filled is no row to anyone.
+  node.setAttribute("role", "row");
+  return line;
+}
+
+/** Takes them away; the line keeps its place. */
+export function emptyLine(line) {
+  put(line.node);
+  line.node.removeAttribute("role");
+  Object.assign(line, UNFILLED);
+}
+
+function linkToRange(line) {
+  const name = visible(line.type.name);
+  return el("a", { href: rangeAddress(line), tabindex: -1, title: `${name}${spokenGuests(line)}` }, name);
 }
 
 /** Draws who is on a line, unless it shows that already. `lines` are all of the map's, `sizes` is in px. */
-export function drawLine(line, { lines, onLines }, sizes) {
+export function drawLine(line, lines, sizes) {
   const frame = frameOf(line, sizes);
-  const present = presentOn(line, lines, onLines.get(line.base) ?? []);
+  const present = line.occupants;
   const state = stateOf(line, present, frame);
   if (line.drawn === state) return;
   const leases = present.filter((one) => one.view);
@@ -49,16 +60,17 @@ export function drawLine(line, { lines, onLines }, sizes) {
   const gone = before.filter((old) => old.view && !present.some((one) => one.port === old.port));
   line.drawn = state;
   line.hits = present.map((one) => ({ ...one, x: frame.x(one.port) + 0.8, w: frame.markWidth }));
+  const names = labels(line, present, frame);
   put(
     line.drawing,
     svg("line.bed", { x1: 0, x2: frame.width, y1: frame.height / 2, y2: frame.height / 2 }),
     neighbours(line, lines, frame),
     basin(line, leases.length === 0, frame),
     tick(line, frame),
-    line.hits.map((hit) => markOf(hit, known, frame)),
+    drawCells(line, known, frame),
     gone.map((hit) => goingMark(hit, frame)),
-    labels(line, present, frame),
-    leases.length ? [] : line.guests.map((guest) => guestLabel(guest, line, frame)),
+    names,
+    guestNotes(line, names, frame),
   );
   line.drawing.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
 }
@@ -84,20 +96,6 @@ function frameOf(line, { width, height, scale, span }) {
     markWidth: Math.max(2.7, Math.min(step - 1.2, 9 * scale)),
     x: (port) => (port - line.base) * step,
   };
-}
-
-/** The leases and strangers of a line, from the left, of those that are on its ports. */
-const presentOn = (line, lines, onPorts) =>
-  onPorts.filter(({ port, view }) => {
-    const isOwn = port >= line.from && port <= line.to;
-    return isOwn || (view && takesIn(line, lines, port));
-  });
-
-/** Whether a line shows a lease beside its range: of those with the same ports the first, if no line is its own. */
-function takesIn(line, lines, port) {
-  const home = lines.find((one) => one.type.ranges.some(([from, to]) => port >= from && port <= to));
-  if (home && lines.some((one) => one.type === home.type && port >= one.from && port <= one.to)) return false;
-  return lines.find((one) => one.base === line.base) === line;
 }
 
 /** All that a drawing shows, in a text: what has the same one looks the same. */
@@ -144,45 +142,15 @@ function tick(line, { height, span, x }) {
   return ticks.length ? svg("path.tick", { d: ticks.join("") }) : null;
 }
 
-const shapeAt = (hit, phase, { height, scale }) => shape(phase, hit.x, 4 * scale, hit.w, height - 8 * scale);
-
-/** The mark of a lease or a stranger, framed if its drawer is open. */
-function markOf(hit, known, frame) {
-  const { view, x, w } = hit;
-  const mark = shapeAt(hit, view?.phase ?? "foreign", frame);
-  if (!view) return mark;
-  if (!known.has(view.lockId)) mark.classList.add("new");
-  if (view.lockId !== world.chosen) return mark;
-  return [mark, svg("rect.here", { x: x - 2.5, y: 1, width: w + 5, height: frame.height - 2, rx: 4 })];
-}
-
-/** The mark of a lease that has ended: it is seen to go. */
-function goingMark(hit, frame) {
-  const mark = shapeAt(hit, hit.view.phase, frame);
-  mark.classList.add("going");
-  mark.addEventListener("animationend", () => mark.remove());
-  return mark;
-}
-
-/** Says where the rest of a range is that has no line of its own. */
-function guestLabel(guest, line, { height, scale, x }) {
-  const [arrow, side] = guest.base < line.base ? ["↑", "above"] : ["↓", "below"];
-  const ports = guest.from === guest.to ? guest.from : `${guest.from}–${guest.to}`;
-  return svg(
-    "text.label",
-    { x: x(line.from) + 8, y: height / 2 + 4 * scale },
-    `${arrow} ${ports} on the line ${side}`,
-  );
-}
-
-/** Says who is on a line, and how much of its range is in use: `inUse` ports. Figures stand at its first line alone. */
+/** Says how much of a line's range is in use: `inUse` ports. Figures stand at its first line alone. */
 export function tellUse(line, inUse) {
   const size = line.type.leased + line.type.free;
-  const state = `${inUse}/${size}:${line.drawn}`;
-  if (line.told === state) return;
+  const state = `${inUse}/${size}`;
+  if (!world.loaded || line.told === state) return;
   line.told = state;
-  put(line.use, line.isFirst ? [el("b", {}, count(inUse)), `/${count(size)}`] : "");
   line.node.classList.toggle("still", inUse === 0);
-  const stops = stopsOf(line).map((stop) => (stop.hit ? spoken(stop.hit) : spokenFree(stop)));
-  line.spokenLine.textContent = `${visible(line.type.name)}, ${inUse} of ${size} in use. ${stops.join("; ")}`;
+  const name = visible(line.type.name);
+  const told = line.isFirst ? `${inUse} of ${size} in use${spokenGuests(line)}` : `from ${line.from}`;
+  line.head.setAttribute("aria-label", `${name}, ${told}`);
+  if (line.isFirst) put(line.use, el("b", {}, count(inUse)), `/${count(size)}`);
 }

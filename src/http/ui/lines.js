@@ -1,15 +1,18 @@
 // The map of ranges: a line spans a hundred ports, so a port's last two digits are its place, always.
 
 import { setWish, wish } from "./address.js";
-import { el, put, rem, svg } from "./dom.js";
-import { withGaps } from "./gaps.js";
+import { el, put, putInPlace, rem, svg } from "./dom.js";
+import { drawGap, withGaps } from "./gaps.js";
 import { followKeys } from "./keyboard.js";
 import { drawLine, makeLine, rangeAddress } from "./line.js";
-import { UseTold, occupantsOf } from "./line_use.js";
+import { Uses } from "./line_use.js";
+import { LineWindow } from "./line_window.js";
+import { drawRuler, rulerLine, tableButton, zoomButtons } from "./map_frame.js";
+import { settle } from "./places.js";
 import { followPointer } from "./pointer.js";
 import { linesOf } from "./stretches.js";
 import { makeTip } from "./tip.js";
-import { watch, world } from "./world.js";
+import { isDrawable, watch, world } from "./world.js";
 
 /** How many ports a line spans, by zoom. */
 const SPANS = [100, 50, 25];
@@ -21,18 +24,19 @@ export function lines(open) {
   const map = new PortMap(open);
   const { node } = map;
   const unfollow = followPointer(map);
-  followKeys(map);
+  map.walk = followKeys(map);
   const unwatch = watch((what) => {
     if (what.has("types") || what.has("listeners")) map.renew();
     else if (what.has("instances") || what.has("chosen")) map.drawAll();
   });
-  const sizes = new ResizeObserver(() => map.measure());
-  sizes.observe(map.body);
+  const sizes = new ResizeObserver(() => map.resize());
+  // Where the map begins depends on the band, too.
+  for (const watched of [map.body, document.getElementById("band")]) sizes.observe(watched);
   node.zoom = zoomButtons(map);
   node.leave = () => {
     unwatch();
     sizes.disconnect();
-    map.uses.leave();
+    map.window.leave();
     unfollow();
   };
   node.go = (port) => map.scrollTo(port);
@@ -44,7 +48,9 @@ export function lines(open) {
 class PortMap {
   /** The lines from the top; `makeLine` says what one is. */
   lines = [];
-  /** What was measured, in px: the lines' width, the height of each, and a letter's scale. */
+  /** The lines, and what is folded between them. */
+  rows = [];
+  /** What was measured, in px: the lines' width and height, and a letter's scale. */
   size = null;
   /** The line and port that were pointed at or stepped to last: a span that is marked with Shift begins there. */
   anchor = null;
@@ -57,7 +63,11 @@ class PortMap {
   ruler = svg("svg.ruler", { "aria-hidden": "true" });
   body = el("div.lines", { role: "grid", "aria-label": "Ports by range", tabindex: 0 });
   tip = makeTip();
-  uses = new UseTold();
+  /** Where the keys are. */
+  walk = null;
+  /** Which lines are filled, and how much of their ranges is in use. */
+  window = new LineWindow(this, (lines) => this.draw(lines));
+  uses = new Uses();
 
   constructor(open) {
     this.open = open;
@@ -80,6 +90,7 @@ class PortMap {
     setWish("span", this.zoom ? this.span : null);
     this.sayZoom();
     this.renew();
+    this.walk.follow();
   }
 
   sayZoom() {
@@ -92,21 +103,20 @@ class PortMap {
     return this.lines.find((line) => line.type.name === this.at) ?? this.lines.find(inSight);
   }
 
-  /** The lines themselves, if ranges or foreign listeners have changed; else what is on them. */
+  /** The lines themselves, if ranges have changed; else what is on them. */
   renew() {
-    const state = JSON.stringify([
-      this.zoom,
-      world.types.map((type) => [type.name, type.ranges, type.origin]),
-      world.listeners.map((listener) => [listener.port, listener.listener?.command]),
-    ]);
-    if (this.built !== state) {
+    if (!isDrawable()) return;
+    this.body.setAttribute("aria-busy", String(!world.loaded));
+    const ranges = world.types.map((type) => [type.name, type.ranges, type.origin]);
+    const state = JSON.stringify([this.zoom, ranges]);
+    if (this.built === state) {
+      // Each snapshot brings new types, with other counts.
+      const types = new Map(world.types.map((type) => [type.name, type]));
+      for (const line of this.lines) line.type = types.get(line.type.name);
+    } else {
       this.built = state;
       this.build();
-      return;
     }
-    // Each snapshot brings new types, with other counts.
-    const types = new Map(world.types.map((type) => [type.name, type]));
-    for (const line of this.lines) line.type = types.get(line.type.name);
     this.drawAll();
   }
 
@@ -115,82 +125,80 @@ class PortMap {
     this.lines = linesOf(world.types, this.span).map((stretch) =>
       makeLine(stretch, stretch.isFirst || this.zoom > 0, this.zoom ? stretch.base : stretch.from),
     );
-    // Closer, a line begins and ends at round numbers: what lies between ranges is on it, too.
-    const nodes = this.zoom ? this.lines.map((line) => line.node) : withGaps(this.lines);
-    this.body.style.setProperty("--lines", this.lines.length);
-    this.body.style.setProperty("--gaps", nodes.length - this.lines.length);
-    put(this.body, nodes);
+  }
+
+  /** Gaps come and go with who is in them; lines stay. */
+  arrange(outside) {
+    const rows = withGaps(this.lines, outside, this.zoom ? this.span : null, this.rows);
+    if (rows.length === this.rows.length && rows.every((row, at) => row === this.rows[at])) return;
+    this.rows = rows;
     this.size = null;
-    this.uses.leave();
-    this.measure();
+    this.body.style.setProperty("--lines", this.lines.length);
+    this.body.style.setProperty("--gaps", rows.length - this.lines.length);
+    rows.forEach((row, at) => {
+      if (row.index !== at) row.node.setAttribute("aria-rowindex", at + 1);
+      row.index = at;
+    });
+    this.body.setAttribute("aria-rowcount", rows.length);
+    const nodes = rows.map((row) => row.node);
+    // Where no line stays, it is faster not to ask which ones do.
+    if (rows.some((row) => row.type && row.node.parentNode)) putInPlace(this.body, nodes);
+    else put(this.body, nodes);
   }
 
   /** All is measured before anything is drawn, and not again before something else has its size. */
   measure() {
-    const heights = this.lines.map((line) => line.drawing.clientHeight || HEIGHT);
-    const size = { width: this.lines[0]?.drawing.clientWidth ?? 0, heights, scale: rem() / 16 };
-    // A longer list beside it makes the map longer, and nothing on it.
-    if (JSON.stringify(size) === JSON.stringify(this.size)) return;
+    this.window.measure();
+    const { drawing } = this.lines.find((line) => line.drawing) ?? {};
+    // Lines are of one height.
+    return {
+      width: drawing?.clientWidth ?? 0,
+      height: drawing?.clientHeight || HEIGHT,
+      scale: rem() / 16,
+    };
+  }
+
+  /** A longer list beside it makes the map longer, and nothing on it. */
+  resize() {
+    const size = this.measure();
+    if (JSON.stringify(size) === JSON.stringify(this.size)) {
+      this.draw(this.lines.filter((line) => line.drawing && !line.drawn));
+      return;
+    }
     this.size = size;
-    drawRuler(this.ruler, this.span);
     this.drawAll();
   }
 
   drawAll() {
-    if (!this.size?.width) return;
-    const { width, heights, scale } = this.size;
-    const scene = { lines: this.lines, onLines: occupantsOf(this.span) };
-    this.lines.forEach((line, at) =>
-      drawLine(line, scene, { width, height: heights[at], scale, span: this.span }),
-    );
-    this.uses.tell(this.lines);
+    if (!isDrawable()) return;
+    const everybody = settle(this.lines, this.span, this.zoom === 0);
+    this.arrange(everybody.outside);
+    this.size ??= this.measure();
+    if (!this.size.width) return;
+    drawRuler(this.ruler, this.size.width, this.span);
+    this.uses = new Uses();
+    this.draw(this.lines.filter((line) => line.drawing));
+    for (const row of this.rows) if (!row.type) drawGap(row, everybody, this.size);
+    this.walk.renew();
   }
 
-  /** Opens who is at a port: an instance, or what is known of a stranger. */
-  enter({ port, view }) {
+  /** Draws lines that are filled. */
+  draw(lines) {
+    if (!this.size?.width) return;
+    for (const line of lines) {
+      drawLine(line, this.lines, { ...this.size, span: this.span });
+      this.uses.tell(line);
+    }
+  }
+
+  /** Opens who is at a port: an instance, or what is known of a stranger; of several, all. */
+  enter({ port, view, hidden }) {
     if (view) this.open(view);
-    else location.hash = `#/p/${port}`;
+    else location.hash = hidden ? "#/table" : `#/p/${port}`;
   }
 
   scrollTo(port) {
-    const line = this.lines.find((one) => one.to >= port) ?? this.lines.at(-1);
-    line?.node.scrollIntoView({ block: "center" });
+    const row = this.rows.find((one) => one.to >= port) ?? this.rows.at(-1);
+    row?.node.scrollIntoView({ block: "center" });
   }
-}
-
-function zoomButtons(map) {
-  const button = (props, face) => el("button", { type: "button", ...props }, face);
-  return el(
-    "div.segments",
-    { role: "group", "aria-label": "Zoom" },
-    button(
-      { title: "Whole map (−)", "aria-label": "Zoom out", onclick: () => map.setZoom(map.zoom - 1) },
-      "−",
-    ),
-    button({ onclick: () => map.setZoom(0) }, map.zoomLabel),
-    button({ title: "Closer (+)", "aria-label": "Zoom in", onclick: () => map.setZoom(map.zoom + 1) }, "+"),
-  );
-}
-
-function tableButton() {
-  const show = () => {
-    location.hash = "#/table";
-  };
-  return el("button.plain.unseen-until-focus", { type: "button", onclick: show }, "Show as a table");
-}
-
-const rulerLine = (ruler) =>
-  el("div.line.rule", { "aria-hidden": "true" }, el("span"), el("span"), ruler, el("span.use", {}, "in use"));
-
-/** The numbers above the lines: a port's last two digits, or, closer, how far it is from a line's first. */
-function drawRuler(ruler, span) {
-  const width = ruler.clientWidth;
-  ruler.setAttribute("viewBox", `0 0 ${width} 16`);
-  const number = (port) => (span === 100 ? String(port).padStart(2, "0") : `+${port}`);
-  put(
-    ruler,
-    Array.from({ length: 10 }, (_, tenth) =>
-      svg("text", { x: (tenth / 10) * width, y: 12 }, number((tenth * span) / 10)),
-    ),
-  );
 }

@@ -43,6 +43,8 @@ export function metrics(span = "3 hours") {
 class MetricsPage {
   /** Entries of the audit log, the oldest first. */
   entries = [];
+  /** Since when all that happened is among them, in ms. */
+  knownSince = 0;
   /** The moment under the pointer; null is now. */
   cursor = null;
   when = el("span.dim");
@@ -70,12 +72,13 @@ class MetricsPage {
     const since = Math.round(this.duration / 1000);
     const told = await get(`/audit?limit=${LOADED_MAX}&since=${since}s`);
     this.entries = told.entries.map(stamp).reverse();
+    if (told.entries.length >= LOADED_MAX) this.knownSince = this.entries[0].at;
     this.draw();
   }
 
   draw() {
     const width = this.boxes[0].drawing.clientWidth || 300;
-    const period = new Period(this.span, this.duration, this.cursor, this.entries, width);
+    const period = new Period(this.span, this.duration, this.cursor, this.entries, width, this.knownSince);
     put(this.when, this.cursor ? `At ${hour(this.cursor)}, ${age(period.to - this.cursor)} ago` : "Now");
     const rows = this.boxes.map((box) => METRICS[box.title](box, period));
     put(this.rows, rows.map(numberRow));

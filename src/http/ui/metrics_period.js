@@ -11,8 +11,10 @@ const MINUTE = 6e4;
 
 /** `name` is the part's own ("3 hours"), `entries` are stamped and the oldest first, `width` is a chart's in px. */
 export class Period {
-  constructor(name, duration, cursor, entries, width) {
+  constructor(name, duration, cursor, entries, width, knownSince) {
     this.name = name;
+    /** What was before is not in the entries. */
+    this.knownSince = knownSince;
     this.to = Date.now();
     this.from = this.to - duration;
     this.cursor = cursor;

@@ -1,8 +1,8 @@
-// The chart of range use: for each type, how much of its ranges is leased; the fullest first.
+// The chart of range use: for each type, how much of its ranges was leased at the moment; the fullest first.
 
 import { hour } from "./charts.js";
 import { el, many, put, svg, visible } from "./dom.js";
-import { byPort, world } from "./world.js";
+import { typesAt } from "./metrics_past.js";
 
 /** So many types have a bar. */
 const BARS_MAX = 6;
@@ -14,10 +14,12 @@ const NAME_MAX = 16;
 
 /** Draws the chart into its box; answers `[name, figure, note]`. */
 export function drawRangeUse(box, period) {
-  const used = usedTypes();
+  const isKnown = period.moment >= period.knownSince;
+  const used = isKnown ? usedTypes(period) : [];
   const bars = used.filter((type) => type.leased).slice(0, BARS_MAX);
-  const figure = `${used.length ? Math.round((100 * used[0].leased) / used[0].size) : 0} %`;
-  const note = noteOf(period, bars);
+  const fullest = used.length ? Math.round((100 * used[0].leased) / used[0].size) : 0;
+  const figure = isKnown ? `${fullest} %` : "–";
+  const note = isKnown ? noteOf(period, bars) : `Known since ${hour(period.knownSince)}`;
   const width = box.drawing.clientWidth || 300;
   put(box.figure, figure, el("span.dim", {}, " fullest"));
   put(
@@ -29,18 +31,9 @@ export function drawRangeUse(box, period) {
   return [box.title, figure, note];
 }
 
-/** The types that have ports, the fullest first. */
-function usedTypes() {
-  const ports = [...byPort().keys()];
-  return world.types
-    .map((type) => ({
-      name: type.name,
-      size: type.leased + type.free,
-      leased: ports.filter((port) => type.ranges.some(([a, b]) => port >= a && port <= b)).length,
-    }))
-    .filter((type) => type.size)
-    .sort((a, b) => b.leased / b.size - a.leased / a.size);
-}
+/** The types that had ports at the moment, the fullest first. */
+const usedTypes = ({ entries, moment }) =>
+  typesAt(entries, moment).sort((a, b) => b.leased / b.size - a.leased / a.size);
 
 function bar(type, y, width) {
   const [x, long] = [width * 0.28, width * 0.56];
@@ -56,6 +49,10 @@ function bar(type, y, width) {
 
 /** The last time that a range was full says more than how many are in use. */
 function noteOf(period, bars) {
-  const full = period.of("exhausted").at(-1);
-  return full ? `${visible(full.type)} was full at ${hour(full.at)}` : `${many(bars.length, "type")} in use`;
+  const full = period
+    .of("exhausted")
+    .filter(({ at }) => at <= period.moment)
+    .at(-1);
+  if (full) return `${visible(full.type)} was full at ${hour(full.at)}`;
+  return `${many(bars.length, "type")} in use${period.cursor ? ` at ${hour(period.cursor)}` : ""}`;
 }

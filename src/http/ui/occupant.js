@@ -1,8 +1,10 @@
 // Who is at a port, a lease or a stranger, and how that is said.
 
-import { fullName, spokenAge } from "./dom.js";
+import { calledName, spokenAge } from "./dom.js";
+import { phaseSince } from "./history.js";
+import { andWhose } from "./owner.js";
 import { WORDS } from "./phases.js";
-import { byPort, phaseSince, world } from "./world.js";
+import { byPort, world } from "./world.js";
 
 /** Programs that styxy did not start, by the port where they listen. */
 export const strangersByPort = () => new Map(world.listeners.map((listener) => [listener.port, listener]));
@@ -17,15 +19,17 @@ export const foreignName = (listener) => basename(listener) || "another user’s
 const basename = (listener) => (listener.listener?.command ?? "").split(" ")[0].split("/").pop();
 
 /** Who is at a port, in words; an occupant is a port with the `view` of its lease, or with its `listener`. */
-export function spoken({ port, view, listener }) {
-  if (listener) return `${port}, ${foreignName(listener)}, not ours`;
-  return `${port}, ${fullName(view)}, ${WORDS[view.phase]}`;
-}
+export const spoken = (occupant) => told(occupant, "");
 
 /** The same with how long it has been so. */
 export function spokenSince(occupant) {
   const since = phaseSince(occupant.view?.lockId);
-  return since ? `${spoken(occupant)} for ${spokenAge(Date.now() - since)}` : spoken(occupant);
+  return told(occupant, since ? ` for ${spokenAge(Date.now() - since)}` : "");
+}
+
+function told({ port, view, listener }, since) {
+  if (listener) return `${port}, ${foreignName(listener)}, not ours`;
+  return `${port}, ${calledName(view)}, ${WORDS[view.phase]}${since}${andWhose(view)}`;
 }
 
 /** What any port is, in words: it may be free, too. */

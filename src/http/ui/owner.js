@@ -7,6 +7,9 @@ import { world } from "./world.js";
 export const otherUser = (view) =>
   view.uid === null || view.uid === world.uid ? null : visible(view.user ?? view.uid);
 
+/** The same where it is said behind something else: nothing for one's own. */
+export const andWhose = (view) => (otherUser(view) === null ? "" : `, belongs to ${otherUser(view)}`);
+
 /** Its supervisor obeys its own user, and root. */
 export const mayEnd = (view) => otherUser(view) === null || world.uid === 0;
 

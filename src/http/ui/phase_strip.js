@@ -1,11 +1,13 @@
 // The phases an instance has been in, side by side, each as wide as it lasted.
 
-import { age, clock, el, exact, put } from "./dom.js";
+import { age, clock, el, exact, put, widthOf } from "./dom.js";
+import { phasesOf } from "./history.js";
 import { TONES, WORDS } from "./phases.js";
-import { world } from "./world.js";
 
-/** So wide, in percent, is even the shortest; so wide one has to be for words in it. */
-const [NARROWEST, ROOM] = [0.6, 18];
+/** So wide, in percent, is even the shortest. */
+const NARROWEST = 0.6;
+/** In px: what each span takes before its share, with the gap beside it; around words; the words themselves. */
+const [BASE, AROUND, LETTERS] = [4, 14, 11];
 
 /** The section; its `draw` gets the instance. */
 export function phaseStrip(lockId) {
@@ -13,17 +15,25 @@ export function phaseStrip(lockId) {
   const strip = el("div.strip");
   const node = el("section", {}, el("div.head", {}, el("h3", {}, "Phases"), since), strip);
   node.draw = (view) => {
-    const history = world.history.get(lockId) ?? [];
-    const [from, to] = [history[0]?.from ?? Date.now(), Date.now()];
-    since.textContent = view.startedAt ? `started ${clock(view.startedAt)}${restarted(view.restarts)}` : "";
+    const { spans, isCut } = phasesOf(lockId);
+    const [from, to] = [spans[0]?.from ?? Date.now(), Date.now()];
+    since.textContent = view.startedAt
+      ? `started ${clock(spans[0]?.isTold && !isCut ? from : view.startedAt)}${restarted(view.restarts)}${isCut ? "; earlier phases are not kept" : ""}`
+      : "";
+    const ends = spans.map((span, at) => spans[at + 1]?.from ?? to);
     put(
       strip,
       el(
         "div.spans",
-        {},
-        history.map((span, at) => drawSpan(span, history[at + 1]?.from ?? to, Math.max(to - from, 1))),
+        { role: "img", "aria-label": spans.map((span, at) => lasting(span, ends[at])).join(", ") },
+        drawSpans(spans, ends, Math.max(to - from, 1), strip.clientWidth),
       ),
-      el("div.ends", {}, el("span", {}, clock(from)), el("span", {}, "now")),
+      el(
+        "div.ends",
+        {},
+        el("span", { title: exact(from) }, `${isCut ? "… " : ""}${clock(from)}`),
+        el("span", {}, "now"),
+      ),
     );
   };
   return node;
@@ -34,12 +44,20 @@ function restarted(times) {
   return `, restarted ${times === 1 ? "once" : `${times} times`}`;
 }
 
-function drawSpan({ phase, from, isSeen }, end, total) {
-  const lasted = `${WORDS[phase]} ${isSeen === false ? "for longer than this page is open" : age(end - from)}`;
-  const share = Math.max(NARROWEST, (100 * (end - from)) / total);
-  return el(
-    `span.span.tone-${TONES[phase]}.phase-${phase}`,
-    { "--share": share, title: `${lasted}, from ${exact(from)}` },
-    share > ROOM ? lasted : "",
-  );
+const lasting = ({ phase, from, isSeen }, end) =>
+  `${WORDS[phase]} ${isSeen === false ? "for longer than this page is open" : age(end - from)}`;
+
+/** Each as wide as its share of the time, with its words where they fit. */
+function drawSpans(spans, ends, total, width) {
+  const shares = spans.map(({ from }, at) => Math.max(NARROWEST, (100 * (ends[at] - from)) / total));
+  const shared = (width - BASE * spans.length) / shares.reduce((sum, share) => sum + share, 0);
+  return spans.map((span, at) => {
+    const lasted = lasting(span, ends[at]);
+    const fits = shares[at] * shared > widthOf(lasted, LETTERS) + AROUND;
+    return el(
+      `span.span.tone-${TONES[span.phase]}.phase-${span.phase}`,
+      { "--share": shares[at], title: `${lasted}, from ${exact(span.from)}` },
+      fits ? lasted : "",
+    );
+  });
 }

@@ -1,5 +1,6 @@
 // The pointer on the map: who it is over, the span that is drawn with it, and what a click opens.
 
+import { hitInGap } from "./gaps.js";
 import { hitAt, rangeAddress } from "./line.js";
 import { markSpan } from "./mark.js";
 import { describe } from "./tip.js";
@@ -38,7 +39,7 @@ export function followPointer(map) {
 /** The line whose drawing is under the pointer. */
 function lineUnder(map, event) {
   const drawing = event.target.closest?.("svg");
-  return map.lines.find((line) => line.drawing === drawing);
+  return drawing ? map.lines.find((line) => line.drawing === drawing) : undefined;
 }
 
 /** The port of a line that the pointer is at, or that is nearest to it. */
@@ -48,9 +49,13 @@ function portUnder(map, line, event) {
   return line.base + Math.max(0, Math.min(map.span - 1, at));
 }
 
+/** Who is under the pointer, or near to it on its row. */
 function hitUnder(map, event) {
   const line = lineUnder(map, event);
-  return line ? hitAt(line, event.clientX) : null;
+  if (line) return hitAt(line, event.clientX);
+  const gap = event.target.closest?.(".gap");
+  const row = gap && map.rows.find((one) => one.node === gap);
+  return row ? hitInGap(row, event.clientX) : null;
 }
 
 function showTip(map, event) {

@@ -1,11 +1,12 @@
 // The map as a table, for who would rather read.
 
 import { el, fullName, many, put, spokenAge, visible } from "./dom.js";
+import { phaseSince } from "./history.js";
 import { foreignName, strangersByPort } from "./occupant.js";
 import { otherUser } from "./owner.js";
 import { WORDS } from "./phases.js";
 import { stopsOf } from "./stops.js";
-import { byPort, phaseSince, watch, world } from "./world.js";
+import { byPort, watch, world } from "./world.js";
 
 /** The page with the leases, strangers and free blocks of each range. */
 export function portTable() {
@@ -31,17 +32,29 @@ export function portTable() {
   return node;
 }
 
-/** Whoever is on a range, and what is free between them, in the order of ports. */
+/** Whoever is on a range, and what is free between them, in the order of ports; then who is on none. */
 function stopsByRange() {
   const [leases, strangers] = [byPort(), strangersByPort()];
-  return world.types.flatMap((type) =>
+  const inRanges = world.types.flatMap((type) =>
     type.ranges.flatMap(([from, to]) => {
-      const hits = Array.from({ length: to - from + 1 }, (_, at) => from + at)
+      const occupants = Array.from({ length: to - from + 1 }, (_, at) => from + at)
         .filter((port) => leases.has(port) || strangers.has(port))
         .map((port) => ({ port, view: leases.get(port), listener: strangers.get(port) }));
-      return stopsOf({ from, to, hits }).map((stop) => ({ range: type.name, ...stop }));
+      return stopsOf({ type, from, to, occupants }).map((stop) => ({ range: type.name, ...stop }));
     }),
   );
+  const seen = new Set(inRanges.map((stop) => stop.port));
+  const others = [...new Set([...leases.keys(), ...strangers.keys()])]
+    .filter((port) => !seen.has(port))
+    .sort((a, b) => a - b);
+  return [
+    ...inRanges,
+    ...others.map((port) => ({
+      range: "–",
+      port,
+      hit: { port, view: leases.get(port), listener: strangers.get(port) },
+    })),
+  ];
 }
 
 function heads() {

@@ -1,36 +1,45 @@
 // A range among its neighbours, on a line. Its ends are dragged, or moved by arrow keys; a drag beside them
 // draws it anew.
 
-import { put, svg, visible } from "./dom.js";
-import { world } from "./world.js";
+import { put, rem, svg, visible, widthOf } from "./dom.js";
+import { shape } from "./phases.js";
+import { byPort, world } from "./world.js";
 
 const PORT_MAX = 65535;
 /** So many ports are seen on each side of the range, or as many as it has. */
 const AROUND = 50;
-/** The drawing's size in px; its width is asked, and is this one before it is on the page. */
-const [WIDTH, HEIGHT] = [340, 70];
-/** A neighbour that is narrower has no name on it. */
-const NAMED = 30;
-/** A letter is about so wide. */
-const LETTER = 6;
+/** Other ranges of the type are seen when they are no further away than this. */
+const REACH = 300;
+/** The drawing's size in units, of which a rem has so many; its width is asked, and is this one before it is on the page. */
+const [WIDTH, HEIGHT, UNITS] = [340, 70, 16];
+/** Names are so high, with so much between two of them; a shorter part of one says nothing. */
+const [LETTERS, BETWEEN, PART_MIN] = [11, 8, 3];
+/** Numbers on the scale are no closer to each other, and these many ports apart. */
+const NUMBERS = 56;
+const NUMBER_STEPS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
 
 /** The drawing's place; see [`drawAxis`]. */
 export const rangeAxis = () =>
   svg("svg.axis-editor", { role: "group", "aria-label": "The range among its neighbours" });
 
-/** Draws the range of the type called `name` with the `gap` to keep; `set` gets another one that a hand has made of it. */
-export function drawAxis(axis, from, to, { name, gap, set }) {
+/**
+ * Draws the range of the type called `name` with the `gap` to keep, and the `others` that the type has; `set` gets
+ * another one that a hand has made of it.
+ */
+export function drawAxis(axis, from, to, { name, others, gap, set }) {
   if (!(from > 0 && to >= from && to <= PORT_MAX)) return;
-  const scale = scaleOf(axis, from, to);
+  const scale = scaleOf(axis, from, to, others);
   const moved = (which, port) =>
     which ? [from, Math.max(from, Math.min(PORT_MAX, port))] : [Math.min(to, Math.max(1, port)), to];
   const parts = [
     svg("line.bed", { x1: 0, x2: scale.width, y1: 34, y2: 34 }),
     ...gapsAround(scale, from, to, gap),
     ...neighbours(scale, name),
-    ...ownRange(scale, from, to, name),
-    ...scaleEnds(scale),
+    ...names(scale, from, name),
+    ...ownOthers(scale, others),
+    ...ownRange(scale, from, to),
+    ...numbers(scale),
     ...[from, to].map((port, which) =>
       handle(scale, which, port, (next) => {
         set(moved(which, next));
@@ -45,11 +54,13 @@ export function drawAxis(axis, from, to, { name, gap, set }) {
 }
 
 /** Where a port is, and which port is under the pointer. */
-function scaleOf(axis, from, to) {
+function scaleOf(axis, from, to, others) {
   const around = Math.max(AROUND, to - from + 1);
-  const width = axis.clientWidth || WIDTH;
+  const near = others.filter(([a, b]) => b >= from - REACH && a <= to + REACH);
+  const [first, last] = [Math.min(from, ...near.map(([a]) => a)), Math.max(to, ...near.map(([, b]) => b))];
+  const width = (axis.clientWidth * UNITS) / rem() || WIDTH;
   // The scale stays while one drags: what is under the pointer stays there.
-  const [low, high] = axis.frame ?? [Math.max(1, from - around), Math.min(PORT_MAX, to + around)];
+  const [low, high] = axis.frame ?? [Math.max(1, first - around), Math.min(PORT_MAX, last + around)];
   const size = high - low + 1;
   return {
     low,
@@ -63,23 +74,56 @@ function scaleOf(axis, from, to) {
   };
 }
 
-function neighbours({ low, high, width, x }, name) {
-  const parts = [];
-  for (const type of world.types) {
-    if (type.name === name) continue;
-    for (const [a, b] of type.ranges) {
-      if (b < low || a > high) continue;
-      const left = Math.max(0, x(a));
-      const wide = Math.min(width, x(b + 1)) - left;
-      parts.push(svg("rect.basin", { x: left, y: 22, width: wide, height: 24, rx: 3 }));
-      if (wide > NAMED) {
-        const label = visible(type.name).slice(0, Math.floor(wide / LETTER));
-        parts.push(svg("text.label", { x: left, y: 15 }, label));
-      }
-    }
-  }
-  return parts;
+/** The ranges of other types that can be seen, from the left to the right. */
+const around = ({ low, high, width, x }, name) =>
+  world.types
+    .filter((type) => type.name !== name)
+    .flatMap((type) => type.ranges.map(([a, b]) => ({ name: visible(type.name), a, b })))
+    .filter(({ a, b }) => b >= low && a <= high)
+    .sort((one, other) => one.a - other.a)
+    .map(({ name, a, b }) => ({ name, left: Math.max(0, x(a)), right: Math.min(width, x(b + 1)) }));
+
+const neighbours = (scale, name) =>
+  around(scale, name).map(({ left, right }) =>
+    svg("rect.basin", { x: left, y: 22, width: right - left, height: 24, rx: 3 }),
+  );
+
+/** Each name begins over its range and ends before the next one; the range's own is never cut. */
+function names(scale, from, own) {
+  const mine = { name: visible(own), left: scale.x(from) };
+  const end = mine.left + widthOf(mine.name, LETTERS) + BETWEEN;
+  const others = around(scale, own).filter(({ left }) => left < mine.left || left >= end);
+  const all = [...others, mine].sort((one, other) => one.left - other.left);
+  return all.map((one, at) => {
+    if (one === mine) return svg("text.label.strong", { x: one.left, y: 15 }, one.name);
+    const room = (all[at + 1]?.left ?? scale.width) - one.left - BETWEEN;
+    return svg("text.label", { x: one.left, y: 15 }, cut(one.name, room), svg("title", {}, one.name));
+  });
 }
+
+/** As much of a name as there is room for. */
+function cut(name, room) {
+  const fits = (text) => widthOf(text, LETTERS) <= room;
+  if (fits(name)) return name;
+  for (let length = name.length - 1; length >= PART_MIN; length--) {
+    const part = `${name.slice(0, length)}…`;
+    if (fits(part)) return part;
+  }
+  return "";
+}
+
+/** The type's other ranges; those that are too far away are named at the edge. */
+const ownOthers = ({ low, high, width, x }, others) =>
+  others.map(([a, b]) => {
+    const words = `${a}–${b}`;
+    if (b < low) return svg("text.label", { x: 0, y: 58 }, `← ${words}`);
+    if (a > high) return svg("text.label", { x: width, y: 58, "text-anchor": "end" }, `${words} →`);
+    return svg(
+      "rect.own-other",
+      { x: x(a), y: 22, width: Math.max(x(b + 1) - x(a), 2), height: 24, rx: 3 },
+      svg("title", {}, words),
+    );
+  });
 
 /** The ports on both sides that a new range would keep clear of, hatched. */
 function gapsAround({ x }, from, to, gap) {
@@ -94,20 +138,26 @@ function gapsAround({ x }, from, to, gap) {
   return [svg("defs", {}, hatch), side(from - gap), side(to + 1)];
 }
 
-const ownRange = ({ x }, from, to, name) => [
+/** The range with what is leased in it. */
+const ownRange = ({ x }, from, to) => [
   svg("rect.own", { x: x(from), y: 20, width: Math.max(x(to + 1) - x(from), 2), height: 28, rx: 3 }),
-  svg("text.label.strong", { x: x(from), y: 15 }, visible(name)),
+  ...[...byPort()]
+    .filter(([port]) => port >= from && port <= to)
+    .map(([port, view]) => shape(view.phase, x(port), 26, Math.max(x(port + 1) - x(port) - 0.5, 1.5), 16)),
 ];
 
-/** The numbers of the first and the last port that can be seen. */
-const scaleEnds = ({ low, high, width, x }) =>
-  [low, high].map((port) =>
-    svg(
-      "text.number",
-      { x: Math.min(Math.max(x(port), 16), width - 16), y: 64, "text-anchor": "middle" },
-      port,
-    ),
-  );
+/** The numbers of the first and the last port that can be seen, and round ones between them. */
+function numbers({ low, high, width, x }) {
+  const step = NUMBER_STEPS.find((ports) => x(low + ports) >= NUMBERS) ?? high;
+  const parts = [
+    svg("text.number", { x: 0, y: 64 }, low),
+    svg("text.number", { x: width, y: 64, "text-anchor": "end" }, high),
+  ];
+  for (let port = Math.ceil(low / step) * step; port <= high; port += step)
+    if (x(port) >= NUMBERS && x(port) <= width - NUMBERS)
+      parts.push(svg("text.number", { x: x(port), y: 64, "text-anchor": "middle" }, port));
+  return parts;
+}
 
 /** One end of the range; `move` gets the port an arrow key leads to. */
 function handle({ x }, which, port, move) {

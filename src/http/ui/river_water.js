@@ -1,22 +1,30 @@
 // The river's water: its columns, the kernel's own ports as waves, ranges as basins, and strangers as poles.
 
-import { svg } from "./dom.js";
+import { rem, svg } from "./dom.js";
 import { columnOf, depthIn, thousandsOf } from "./river_columns.js";
-import { world } from "./world.js";
+import { sorted, world } from "./world.js";
 
 /** Where the waves' label has no room, in px, there is none. */
 const LABELLED_MIN = 160;
 /** So many strangers have a pole. */
 const POLES_MAX = 400;
 
-/** All that lies in the water, the ranges of the type called `chosen` framed; enters in each column which types have ranges there. */
+/** All that lies in the water, the ranges of the type called `chosen` framed; enters in each column which types have ranges there. `flood` says in which ranges nobody is. */
 export function waterOf(columns, height, chosen) {
-  return [
-    columns.map((column) => bed(column, height)),
-    waves(columns, height),
-    basins(columns, height, chosen),
-    world.listeners.slice(0, POLES_MAX).map(({ port }) => pole(port, columns, height)),
-  ];
+  const basins = basinsOf(columns, height);
+  return {
+    nodes: [
+      columns.map((column) => bed(column, height)),
+      waves(columns, height),
+      basins.map(({ node }) => node),
+      basins.filter(({ type }) => type === chosen).map(frameAround),
+      world.listeners.slice(0, POLES_MAX).map(({ port }) => pole(port, columns, height)),
+    ],
+    flood() {
+      const live = new Set(sorted().map((view) => view.type));
+      for (const { type, node } of basins) node.classList.toggle("empty", !live.has(type));
+    },
+  };
 }
 
 function bed(column, height) {
@@ -42,36 +50,33 @@ function waves(columns, height) {
   return [drawn, svg("text.ephemeral", middle, "ephemeral, the kernel’s own")];
 }
 
-/** A basin for each range, in each column that it lies in. */
-function basins(columns, height, chosen) {
-  const live = new Set([...world.instances.values()].map((view) => view.type));
+/** A basin for each range, in each column that it lies in: its element, its place, and the name of its type. */
+function basinsOf(columns, height) {
   const depth = depthIn(height);
-  const [drawn, frames] = [[], []];
-  for (const type of world.types)
-    for (const [first, last] of type.ranges)
-      for (const k of thousandsOf([first, last])) {
+  return world.types.flatMap((type) =>
+    type.ranges.flatMap(([first, last]) =>
+      thousandsOf([first, last]).map((k) => {
         const [from, to] = [Math.max(first, k * 1000), Math.min(last, k * 1000 + 999)];
         const column = columns[k];
         if (!column.types.includes(type)) column.types.push(type);
-        const [x, y, width] = [column.x + 1, depth(from), column.w - 2];
         const high = Math.max(2, ((to - from + 1) / 1000) * height);
-        drawn.push(
-          svg(live.has(type.name) ? "rect.basin" : "rect.basin.empty", { x, y, width, height: high }),
-        );
-        if (type.name === chosen)
-          frames.push(
-            svg("rect.chosen-light", { x: x - 1, y: y - 2, width: width + 2, height: high + 4, rx: 3 }),
-          );
-      }
-  return [drawn, frames];
+        const place = { x: column.x + 1, y: depth(from), width: column.w - 2, height: high };
+        return { type: type.name, place, node: svg("rect.basin", place) };
+      }),
+    ),
+  );
 }
+
+const frameAround = ({ place: { x, y, width, height } }) =>
+  svg("rect.chosen-light", { x: x - 1, y: y - 2, width: width + 2, height: height + 4, rx: 3 });
 
 function pole(port, columns, height) {
   const column = columnOf(columns, port);
+  const scale = rem() / 16;
   return svg("rect.pole", {
-    x: column.x + (column.w - 5) * ((port % 10) / 10),
+    x: column.x + Math.max(0, column.w - 5 * scale) * ((port % 10) / 10),
     y: depthIn(height)(port),
-    width: 5,
-    height: 1.5,
+    width: 5 * scale,
+    height: 1.5 * scale,
   });
 }

@@ -10,6 +10,7 @@ const ALWAYS = 20;
 /** So long after the last scroll, in ms, rows are put in the order that readers and keys follow, and so many a frame. */
 const CALM = 150;
 const MOVES = 6;
+const PRINT = ["beforeprint", "afterprint"];
 
 /** Keeps the rows in `body`, which is the table's; `open` opens an instance. */
 export function rowWindow(table, body, open) {
@@ -21,6 +22,7 @@ export function rowWindow(table, body, open) {
   let scrolled = scrollY;
   let lookAgain = 0;
   let tidies = 0;
+  let isPrinted = false;
 
   /** How high rows are, and where the first one begins: asked when something has got another size. */
   function measure() {
@@ -47,22 +49,24 @@ export function rowWindow(table, body, open) {
       body.style.height = `${y}px`;
       table.setAttribute("aria-rowcount", order.length + 1);
     }
-    look();
+    look(true);
   }
 
-  /** Puts there what can be seen, and a screen's half around it. What cannot be seen any more serves for what can. */
-  function look() {
+  /**
+   * Puts there what can be seen, and a screen's half around it. What cannot be seen any more serves for what can; what
+   * was there before is drawn again if things may have changed.
+   */
+  function look(mayDiffer) {
     lookAgain = 0;
-    const seen = seenPlaces(tops, scrolled - size.top, size);
+    const seen = isPrinted ? tops.map((_, at) => at) : seenPlaces(tops, scrolled - size.top, size);
     const spare = letGo(rows, new Set(seen.map((at) => order[at].lockId)));
     for (const at of seen) {
       const view = order[at];
-      let row = rows.get(view.lockId);
-      if (!row) {
-        row = spare.shift() ?? instanceRow(view, open);
-        rows.set(view.lockId, row);
-      }
-      row.show(view, at, tops[at]);
+      const known = rows.get(view.lockId);
+      const row = known ?? spare.shift() ?? instanceRow(view, open);
+      if (!known) rows.set(view.lockId, row);
+      row.place(at, tops[at]);
+      if (!known || mayDiffer) row.show(view);
       if (!row.node.parentNode) body.append(row.node);
     }
     for (const row of spare) row.node.remove();
@@ -74,15 +78,24 @@ export function rowWindow(table, body, open) {
     clearTimeout(tidies);
     tidies = setTimeout(() => requestAnimationFrame(tidy), wait);
   }
+  const inOrder = () =>
+    order.filter((view) => rows.has(view.lockId)).map((view) => rows.get(view.lockId).node);
   function tidy() {
-    const wanted = order.filter((view) => rows.has(view.lockId)).map((view) => rows.get(view.lockId).node);
-    if (!putInOrder(body, wanted, MOVES)) tidySoon(0);
+    if (!putInOrder(body, inOrder(), MOVES)) tidySoon(0);
   }
   const looks = () => {
     scrolled = scrollY;
-    if (!lookAgain && size) lookAgain = requestAnimationFrame(look);
+    if (!lookAgain && size) lookAgain = requestAnimationFrame(() => look(false));
   };
   addEventListener("scroll", looks, { passive: true });
+  // Nobody can scroll on paper, and rows stand there in their order.
+  const print = ({ type }) => {
+    isPrinted = type === "beforeprint";
+    if (!size) return;
+    look(false);
+    putInOrder(body, inOrder(), Infinity);
+  };
+  for (const when of PRINT) addEventListener(when, print);
   // A change of anything's size above, too, moves the first row.
   const sizes = new ResizeObserver(measure);
   for (const watched of [table, document.getElementById("band"), document.getElementById("main")])
@@ -99,6 +112,7 @@ export function rowWindow(table, body, open) {
       clearTimeout(tidies);
       sizes.disconnect();
       removeEventListener("scroll", looks);
+      for (const when of PRINT) removeEventListener(when, print);
     },
   };
 }

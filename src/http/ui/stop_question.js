@@ -23,8 +23,11 @@ export function stopQuestion(kept) {
     node.hidden = false;
   }
 
-  /** Says what is going on; nothing any more with null. */
+  let said = null;
+  /** Says what is going on; with null nothing any more, unless something else is asked by then. */
   function say(text) {
+    if (text === null && node.textContent !== said) return;
+    said = text;
     put(node, text === null ? null : el("p", {}, text));
     node.hidden = text === null;
   }

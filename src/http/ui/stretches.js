@@ -7,10 +7,20 @@ export const PORT_MAX = 65535;
 export function linesOf(types, span) {
   const lines = types.flatMap((type) => type.ranges.flatMap((range) => linesOfRange(type, range, span)));
   const bases = new Set(lines.map((line) => line.base));
-  return [...lines, ...lines.flatMap((line) => lonely(line, bases))].sort(
+  const all = [...lines, ...lines.flatMap((line) => lonely(line, bases))].sort(
     (a, b) => a.base - b.base || a.from - b.from,
   );
+  all.forEach((line, at) => {
+    for (const guest of line.guests) {
+      const near = all.filter((other) => other.base === guest.base);
+      guest.away = all.indexOf(hostOf(guest.from, near)) - at;
+    }
+  });
+  return all;
 }
+
+/** Of the lines with the same hundred, the one that a port beside the ranges is drawn on: that before it. */
+export const hostOf = (port, near) => near.findLast((line) => line.from <= port) ?? near[0] ?? null;
 
 /** Those of a line's guests that have no line to be on: each gets one of its own. */
 const lonely = (line, bases) =>
@@ -25,7 +35,8 @@ function linesOfRange(type, [first, last], span) {
     stretches.push({ base, from: Math.max(first, base), to: Math.min(last, base + span - 1) });
   const large = stretches.filter((one) => one.to - one.from + 1 >= span / 5);
   const kept = large.length ? large : [largestOf(stretches)];
-  const guests = stretches.filter((one) => !kept.includes(one));
+  const own = new Set(kept);
+  const guests = stretches.filter((one) => !own.has(one));
   return kept.map((stretch, at) => ({
     ...stretch,
     type,

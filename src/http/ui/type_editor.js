@@ -5,9 +5,11 @@ import { el, put, visible } from "./dom.js";
 import { originBadge } from "./origin.js";
 import { glyph } from "./phases.js";
 import { drawAxis, rangeAxis } from "./range_axis.js";
+import { keepsRanges, rangeChoice, severalVerdict } from "./range_choice.js";
 import { firstFree, verdict } from "./range_verdict.js";
 import { askToRemove } from "./type_removal.js";
 import { askToSave } from "./type_review.js";
+import { world } from "./world.js";
 
 const STEPS = { ArrowUp: 1, ArrowDown: -1 };
 const TARGETS = [
@@ -20,8 +22,8 @@ const BEHAVIORS = [
   ["single", "One at a time"],
 ];
 
-/** The editor of a type, or of a new one where it is null. */
-export function typeEditor(type) {
+/** The editor of a type, or of a new one where it is null; `saved` is called when something was written. */
+export function typeEditor(type, saved) {
   const fields = fieldsOf(type);
   const said = el("p.verdict", { role: "status" });
   const axis = rangeAxis();
@@ -33,22 +35,30 @@ export function typeEditor(type) {
     "button.primary.needs-live",
     {
       type: "button",
-      onclick: () => askToSave(type, () => fields.name.value, wanted(fields), { review, error }),
+      onclick: () =>
+        askToSave(asItIs(type), () => fields.name.value, wanted(type, fields), { review, error, saved }),
     },
     type ? "Review changes" : "Review",
   );
   const show = () => {
     const [from, to] = rangeIn(fields);
-    const { fits, text } = verdict(from, to, type?.name);
+    const { fits, text } = severalVerdict(type, [from, to]) ?? verdict(from, to, type?.name);
     put(said, glyph(fits ? "ready" : "unhealthy"), el("span", {}, text));
     said.className = fits ? "verdict" : "verdict bad";
     save.disabled = !fits || !fields.name.value;
-    const set = (next) => {
-      [fields.first.value, fields.last.value] = next;
-      show();
-    };
-    drawAxis(axis, from, to, { name: type?.name ?? (fields.name.value || "new"), gap, set });
+    const name = type?.name ?? (fields.name.value || "new");
+    const others = type?.ranges.filter((range) => range !== edited) ?? [];
+    drawAxis(axis, from, to, { name, others, gap, set });
   };
+  const set = (next) => {
+    [fields.first.value, fields.last.value] = next;
+    show();
+  };
+  let edited = type?.ranges[0];
+  const choice = rangeChoice(type, (range) => {
+    edited = range;
+    set(range);
+  });
   get("/ranges")
     .then(({ gapSize }) => {
       gap = gapSize;
@@ -64,6 +74,7 @@ export function typeEditor(type) {
     {},
     head(type),
     type ? null : field("Name", fields.name),
+    choice,
     axis,
     el("div.pair", {}, field("First port", fields.first), field("Last port", fields.last)),
     said,
@@ -82,6 +93,9 @@ export function typeEditor(type) {
     ),
   );
 }
+
+/** The type may have changed since the editor was opened. */
+const asItIs = (type) => world.types.find(({ name }) => name === type?.name) ?? type;
 
 const head = (type) =>
   el(
@@ -168,10 +182,11 @@ function letStep(input, then) {
 
 const rangeIn = ({ first, last }) => [Number(first.value), Number(last.value)];
 
-/** What the server is asked to write; what is left empty is left out. */
-function wanted(fields) {
+/** What the server is asked to write; what is left empty is left out, and so is a range that stays beside others. */
+function wanted(type, fields) {
+  const range = rangeIn(fields);
   const body = {
-    range: rangeIn(fields),
+    ...(keepsRanges(type, range) ? {} : { range }),
     instance_behavior: fields.behavior.value,
     target: fields.target.value,
   };

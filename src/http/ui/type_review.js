@@ -12,9 +12,9 @@ const FILES = {
 
 /**
  * Fills the box `review`; the box `error` says what was refused. `type` is null for a new one, `name` tells what is
- * typed as its name, `body` is what the server gets.
+ * typed as its name, `body` is what the server gets; `saved` is called when it has.
  */
-export function askToSave(type, name, body, { review, error }) {
+export function askToSave(type, name, body, { review, error, saved }) {
   const { target, ...keys } = body;
   const notYet = hidingButton(review, "Not yet");
   put(
@@ -27,7 +27,7 @@ export function askToSave(type, name, body, { review, error }) {
       {},
       el(
         "button.primary.needs-live",
-        { type: "button", onclick: () => save(type, name(), body, { review, error }) },
+        { type: "button", onclick: () => save(type, name(), body, { review, error, saved }) },
         "Save",
       ),
       notYet,
@@ -40,7 +40,7 @@ export function askToSave(type, name, body, { review, error }) {
 /** A line for each key: the same, or what goes and what comes. */
 function differences(type, keys) {
   const before = {
-    range: type?.ranges[0],
+    range: type?.ranges.length === 1 ? type.ranges[0] : undefined,
     instance_behavior: type?.instanceBehavior,
     description: type?.description,
   };
@@ -55,12 +55,13 @@ function differences(type, keys) {
   });
 }
 
-async function save(type, name, body, { review, error }) {
+async function save(type, name, body, { review, error, saved }) {
   try {
-    await ask("PUT", `/types/${named(name)}`, body);
+    const { changes } = await ask("PUT", `/types/${named(name)}`, body);
     review.hidden = true;
     error.hidden = true;
-    offerUndo(`Saved ${name}.`, () => takeBack(type, name, body.target));
+    offerUndo(`Saved ${name}.`, () => takeBack(type, name, changes, body.target));
+    saved();
     location.hash = `#/t/${encodeURIComponent(name)}`;
   } catch (refused) {
     put(
@@ -72,12 +73,13 @@ async function save(type, name, body, { review, error }) {
   }
 }
 
-/** What was configured is written again; what was not is taken out. */
-const takeBack = (type, name, target) =>
-  type && type.origin !== "profile"
-    ? ask("PUT", `/types/${named(name)}`, {
-        range: type.ranges[0],
-        instance_behavior: type.instanceBehavior,
-        target,
-      })
-    : ask("DELETE", `/types/${named(name)}`, { target });
+/** What was configured is key by key as it was before; a type of which nothing was is taken out. */
+async function takeBack(type, name, changes, target) {
+  if (type?.origin !== "config") {
+    await ask("DELETE", `/types/${named(name)}`, { target });
+    return;
+  }
+  for (const { key, before } of changes)
+    if (before === null) await ask("POST", "/config/unset", { key, target });
+    else await ask("POST", "/config/set", { key, value: before, target });
+}

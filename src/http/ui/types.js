@@ -50,6 +50,15 @@ export function types(chosen) {
       side,
     ),
   );
+  let [edited, isTouched] = [null, false];
+  for (const touch of ["input", "pointerdown", "keydown"])
+    side.addEventListener(touch, () => {
+      isTouched = true;
+    });
+  const saved = () => {
+    isTouched = false;
+    draw();
+  };
   const draw = () => {
     const ports = byPort();
     const size = world.types.reduce((sum, type) => sum + type.leased + type.free, 0);
@@ -61,17 +70,30 @@ export function types(chosen) {
       table,
       world.types.map((type) => row(type, ports, type.name === chosen)),
     );
-    // What is being typed stays: the editor is made once.
-    if (chosen && !side.hasChildNodes()) put(side, editorOf(chosen));
+    // What is being typed stays; else the editor is about the type as it is now.
+    const now = factsOf(chosen);
+    if (chosen && now !== edited && !isTouched) {
+      put(side, editorOf(chosen, saved));
+      edited = now;
+    }
+  };
+  // Which files say what is asked when a type has come, gone, or is said by somebody else; without it, what is
+  // configured is called so.
+  let known = null;
+  const learn = () => {
+    const now = JSON.stringify(world.types.map(({ name, origin }) => [name, origin]));
+    if (now === known) return;
+    known = now;
+    learnOrigins()
+      .then(draw)
+      .catch(() => {});
   };
   node.leave = watch((what) => {
+    if (what.has("types")) learn();
     if (what.has("types") || what.has("instances")) draw();
   });
   draw();
-  // Without it, what is configured is called so.
-  learnOrigins()
-    .then(draw)
-    .catch(() => {});
+  learn();
   return node;
 }
 
@@ -89,10 +111,22 @@ const head = (summary, question) =>
     ),
   );
 
-function editorOf(chosen) {
+/** What the editor shows of a type. */
+function factsOf(chosen) {
+  const type = world.types.find(({ name }) => name === chosen);
+  if (!type) return "none";
+  return JSON.stringify([
+    type.ranges,
+    type.instanceBehavior,
+    type.description,
+    originBadge(type).textContent,
+  ]);
+}
+
+function editorOf(chosen, saved) {
   const type = world.types.find((type) => type.name === chosen) ?? null;
   if (!type && chosen !== "+") return el("p.note", {}, `There is no service type “${visible(chosen)}”.`);
-  return typeEditor(type);
+  return typeEditor(type, saved);
 }
 
 function row(type, ports, isChosen) {
@@ -127,7 +161,7 @@ function bar(type, ports) {
   const drawing = svg(
     "svg.bar",
     { viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" },
-    svg("rect.basin", { width, height: HEIGHT, rx: 2 }),
+    svg("rect.basin", { width, height: HEIGHT, rx: 3 }),
   );
   drawing.style.setProperty("--w", `${width}px`);
   const wide = Math.max(1.5, width / size - 0.5);

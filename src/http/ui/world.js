@@ -1,7 +1,8 @@
 // What the page knows of the machine, kept up to date by events; and who wants to know of changes.
 
-import { follow } from "./api.js";
+import { follow, get } from "./api.js";
 import { tellTwins } from "./dom.js";
+import { forgetPhases, notePhase } from "./history.js";
 import { inTrouble } from "./phases.js";
 import { noteLock } from "./state_lock.js";
 
@@ -14,7 +15,6 @@ export const world = {
   ephemeral: null,
   usage: new Map(),
   audit: [],
-  history: new Map(),
   chosen: null,
   asOf: null,
   live: false,
@@ -30,11 +30,13 @@ const PROMPT = new Set(["find", "chosen", "live"]);
 const PART = 3;
 /** So much drawing in ms, after a calm, before it is held back; and so long it is at most. */
 const [CREDIT_MAX, WAIT_MAX] = [200, 150];
+/** So long, in ms, nothing is drawn while the first snapshot is on its way. */
+const PATIENCE = 400;
 let pending = null;
 let waits = 0;
 let [credit, creditAt] = [CREDIT_MAX, 0];
 
-/** Calls back in a frame with what has changed: instances, types, listeners, usage, audit, live. */
+/** Calls back in a frame with what has changed: instances, trouble, types, listeners, usage, audit, live. */
 export function watch(callback) {
   watchers.add(callback);
   return () => watchers.delete(callback);
@@ -93,26 +95,6 @@ export const byPort = () => {
   return ports;
 };
 
-function note(view) {
-  const before = world.history.get(view.lockId);
-  const known = before ?? [];
-  if (!before && view.startedAt) known.push({ phase: "starting", from: Date.parse(view.startedAt) });
-  if (!before && view.readyAt) known.push({ phase: "ready", from: Date.parse(view.readyAt) });
-  if (known.at(-1)?.phase === view.phase) {
-    if (!before) world.history.set(view.lockId, known);
-    return;
-  }
-  // When a phase began that was there when the page was opened, nobody has told.
-  known.push({ phase: view.phase, from: Date.now(), isSeen: !!before });
-  world.history.set(view.lockId, known.slice(-40));
-}
-
-/** Since when an instance has been in its phase; null if that is not known. */
-export function phaseSince(lockId) {
-  const last = world.history.get(lockId)?.at(-1);
-  return last && last.isSeen !== false ? last.from : null;
-}
-
 function take(name, data) {
   world.asOf = Date.now();
   if (name === "open") {
@@ -137,7 +119,7 @@ function take(name, data) {
     for (const view of data.instances) world.instances.set(view.lockId, view);
     for (const lockId of data.gone) {
       world.instances.delete(lockId);
-      world.history.delete(lockId);
+      forgetPhases(lockId);
       world.usage.delete(lockId);
     }
     if (data.types) {
@@ -153,11 +135,23 @@ function take(name, data) {
   [inOrder, ports] = [null, null];
   named.clear();
   for (const view of world.instances.values()) {
-    note(view);
+    notePhase(view);
     const name = `${view.type}/${view.id}`;
     named.set(name, (named.get(name) ?? 0) + 1);
   }
   changed("instances");
+}
+
+/** Whether there is anything to draw: before the first snapshot there may be ranges already. */
+export const isDrawable = () => world.loaded || world.types.length > 0;
+
+/** A first snapshot that takes its time has the ranges drawn without anybody in them. */
+async function showRanges() {
+  if (world.loaded) return;
+  const { types } = await get("/types");
+  if (world.loaded) return;
+  world.types = types;
+  changed("types");
 }
 
 let wake = () => {};
@@ -166,6 +160,7 @@ export const tryNow = () => wake();
 
 /** Follows the events for as long as the page lives. */
 export async function live() {
+  setTimeout(() => showRanges().catch(() => {}), PATIENCE);
   for (;;) {
     try {
       await follow("/events", undefined, take);
