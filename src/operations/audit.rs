@@ -20,7 +20,7 @@ use crate::{
 pub use crate::store::audit::{Entry, User};
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     str::FromStr,
     time::Duration,
@@ -162,21 +162,21 @@ struct Names {
     /// The number that the registry has reached.
     reached: u64,
     /// The roots of the projects that are known, so that two of one name are told apart.
-    roots: Vec<String>,
+    roots: BTreeSet<String>,
     users: BTreeMap<u32, String>,
 }
 
 impl Names {
     fn new(host: &Host, tell: &Tell<'_>) -> Result<Self, Error> {
         let registry = host.read(tell)?;
-        let mut names = Self { reached: registry.seq, roots: Vec::new(), users: BTreeMap::new() };
+        let mut names =
+            Self { reached: registry.seq, roots: BTreeSet::new(), users: BTreeMap::new() };
         names.learn(&registry);
         Ok(names)
     }
 
     fn learn(&mut self, registry: &Registry) {
-        let roots = registry.instances.iter().filter_map(|instance| instance.name.scope.root());
-        self.roots = roots.map(str::to_owned).collect();
+        self.roots = registry.roots().map(str::to_owned).collect();
     }
 
     fn events(&mut self, entries: Vec<Entry>) -> Vec<Event> {

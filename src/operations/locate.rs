@@ -45,10 +45,7 @@ impl Host {
         reference: &str,
     ) -> Result<&'a Instance, Error> {
         let caller = Scope::Project(self.place.project.to_string_lossy().into());
-        let shown = |root: &str| {
-            let roots = registry.instances.iter().filter_map(|other| other.name.scope.root());
-            identity::display_name(root, roots)
-        };
+        let shown = |root: &str| identity::display_name(root, registry.roots());
         Ok(Reference::parse(reference)?.find(among, &caller, &shown)?)
     }
 

@@ -43,8 +43,7 @@ impl Host {
     /// All that are known. One whose files make no sense is left out: who starts something there is told why.
     pub fn projects(&self, tell: &Tell<'_>) -> Result<Vec<Project>, Error> {
         let living = self.living(self.read(tell)?);
-        let roots = living.instances.iter().filter_map(|instance| instance.name.scope.root());
-        let roots: BTreeSet<PathBuf> = roots.map(PathBuf::from).collect();
+        let roots: BTreeSet<PathBuf> = living.roots().map(PathBuf::from).collect();
         let mut found = Vec::from_iter(self.project_here(&living));
         for root in roots.into_iter().take(PROJECTS_MAX) {
             let host = Self::open_in(&root, &|_| {}).ok();

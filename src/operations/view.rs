@@ -18,7 +18,10 @@ use crate::{
     store::record::Record,
 };
 use serde::{Deserialize, Serialize};
-use std::{cell::LazyCell, collections::BTreeMap};
+use std::{
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// One instance, as `list` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,6 +169,12 @@ impl View {
         Self { user: self.uid.map(user::name), ..self }
     }
 
+    /// With the process that listens on a port which is only reserved.
+    fn served_by(self, listening: &dyn Fn(Port) -> Option<i32>) -> Self {
+        let listener = || (self.phase == Phase::Reserved).then(|| listening(self.port)).flatten();
+        Self { pid: self.pid.or_else(listener), ..self }
+    }
+
     /// It is known to be somebody else's than this process.
     pub fn is_of_another_user(&self) -> bool {
         self.uid.is_some_and(|uid| uid != user::uid())
@@ -194,23 +203,17 @@ impl View {
 impl Host {
     /// What is shown of an instance with a lease.
     pub fn view(&self, registry: &Registry, instance: &Instance) -> View {
-        self.view_served(registry, instance, &listeners::listening_process)
-    }
-
-    /// The same, where somebody knows who listens on a port.
-    fn view_served(
-        &self,
-        registry: &Registry,
-        instance: &Instance,
-        listening: &dyn Fn(Port) -> Option<i32>,
-    ) -> View {
         let view = self.view_unserved(registry, instance);
-        let listener = || (view.phase == Phase::Reserved).then(|| listening(view.port)).flatten();
-        View { pid: view.pid.or_else(listener), ..view }
+        view.served_by(&listeners::listening_process)
     }
 
     /// The same without a look at who listens on a reserved port.
     pub(super) fn view_unserved(&self, registry: &Registry, instance: &Instance) -> View {
+        self.view_in_project(instance, self.project_shown(registry, &instance.name.scope))
+    }
+
+    /// The same, where somebody knows how its project is shown.
+    fn view_in_project(&self, instance: &Instance, project: Option<String>) -> View {
         let lease = instance.lease.as_ref().expect("only instances with a lease are shown");
         let record = match lease.holder {
             Holder::Supervisor => self.store.run().read(&lease.lock_id),
@@ -227,7 +230,7 @@ impl Host {
         View {
             r#type: instance.name.service_type.to_string(),
             id: instance.name.id.to_string(),
-            project: self.project_shown(registry, &instance.name.scope),
+            project,
             user: None,
             uid: match &serving {
                 Some(process) => process::uid_of(process.pid),
@@ -257,8 +260,7 @@ impl Host {
 
     /// What the project of a scope is called: its folder, told apart where another has the same name.
     pub fn project_shown(&self, registry: &Registry, scope: &Scope) -> Option<String> {
-        let roots = registry.instances.iter().filter_map(|instance| instance.name.scope.root());
-        scope.root().map(|root| identity::display_name(root, roots))
+        scope.root().map(|root| identity::display_name(root, registry.roots()))
     }
 
     /// `dev/web@shop`, in full.
@@ -272,6 +274,9 @@ impl Host {
     /// Every instance that is alive, and every one that is dead but cannot be ended.
     pub fn views(&self, registry: &Registry) -> Vec<View> {
         let world = self.world();
+        // Of thousands of instances most are of the same few projects.
+        let roots: BTreeSet<&str> = registry.roots().collect();
+        let project = |root| identity::display_name(root, roots.iter().copied());
         // The kernel walks through all listeners to find those of one port, so it is asked once for all.
         let served = LazyCell::new(listeners::listening_ports);
         let listening = |port: Port| match &*served {
@@ -282,7 +287,10 @@ impl Host {
             .leased()
             .map(|(instance, _)| instance)
             .filter(|instance| world.may_be_shown(instance))
-            .map(|instance| self.view_served(registry, instance, &listening))
+            .map(|instance| {
+                let project = instance.name.scope.root().map(project);
+                self.view_in_project(instance, project).served_by(&listening)
+            })
             .collect()
     }
 }

@@ -98,6 +98,11 @@ impl Registry {
         self.instances.iter().filter_map(|instance| Some((&**instance, instance.lease.as_ref()?)))
     }
 
+    /// The roots of projects, each as often as it has an instance.
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
+        self.instances.iter().filter_map(|instance| instance.name.scope.root())
+    }
+
     /// The instance whose lease has that name.
     pub fn by_lock_id(&self, lock_id: &LockId) -> Option<&Instance> {
         self.leased().find(|(_, lease)| lease.lock_id == *lock_id).map(|(instance, _)| instance)
