@@ -77,6 +77,8 @@ impl Host {
         view: &View,
         supervisors: &[i32],
     ) -> Option<Usage> {
+        // What is only reserved has none; there may be thousands of these.
+        view.supervisor_pid?;
         let lock_id: LockId = view.lock_id.parse().ok()?;
         let lease = registry.by_lock_id(&lock_id)?.lease.as_ref()?;
         if lease.namespaces.pid != self.place.namespaces.pid {
