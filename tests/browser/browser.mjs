@@ -74,6 +74,15 @@ export async function anotherAddress(token) {
   return (await answer.json()).url;
 }
 
+/** What slides or fades in is where it belongs; what moves for ever goes on. */
+export const settled = (page) =>
+  page.evaluate(() => {
+    const passing = document
+      .getAnimations()
+      .filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+    return Promise.allSettled(passing.map((one) => one.finished));
+  });
+
 /** Another test's containers come and go with networks of their own; it is no fault of a page's. */
 const isOfNetwork = (text) => text.includes("ERR_NETWORK_CHANGED");
 /** Leads a page elsewhere. */

@@ -2,7 +2,7 @@
 // anything else.
 
 import { strict as assert } from "node:assert";
-import { go, open, shot, url } from "./browser.mjs";
+import { go, open, settled, shot, url } from "./browser.mjs";
 
 const PAGES = [
   ["overview", "#/", ".instances .row[data-lock]"],
@@ -25,6 +25,7 @@ export async function sheets() {
   for (const [name, hash, filled] of pages) {
     await go(page, hash);
     await page.locator(filled).first().waitFor();
+    await settled(page);
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
       await isWhole(page, name);
@@ -39,6 +40,7 @@ export async function sheets() {
   for (const [name, hash, filled] of pages) {
     await go(page, hash);
     await page.locator(filled).first().waitFor();
+    await settled(page);
     await page.emulateMedia({ media: "print" });
     await isOnPaper(page, name);
     await shot(page, `${name}-print`);
