@@ -18,7 +18,8 @@ use std::io::{self, IsTerminal};
 /// Show what happened: who got, gave back or changed what, and when
 ///
 /// All times are UTC. A moment is a time as in 2026-11-22T10:00:00Z, a date (its beginning), or an
-/// age as in 2h or 3d.
+/// age as in 2h or 3d. EXIT is the code that a run ended with. --json tells all that is known, as by
+/// which rule a new range was chosen.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Not before that moment
@@ -87,7 +88,7 @@ impl Verb for Arguments {
 }
 
 /// The names of the columns.
-const HEAD: [&str; 6] = ["TIME", "USER", "ACTION", "WHAT", "PORTS", "COMMAND"];
+const HEAD: [&str; 7] = ["TIME", "USER", "ACTION", "WHAT", "PORTS", "EXIT", "COMMAND"];
 
 /// One object a line, also at a terminal.
 fn lines_of_json(events: &[Event]) -> Vec<u8> {
@@ -100,8 +101,8 @@ fn lines_of_json(events: &[Event]) -> Vec<u8> {
 }
 
 /// The columns side by side. They have fixed widths, since nobody knows what comes next.
-fn columns([time, user, action, what, ports, command]: [&str; 6]) -> String {
-    format!("{time:<20}  {user:<8}  {action:<12}  {what:<24}  {ports:<11}  {command}")
+fn columns([time, user, action, what, ports, exit, command]: [&str; 7]) -> String {
+    format!("{time:<20}  {user:<8}  {action:<12}  {what:<24}  {ports:<11}  {exit:>4}  {command}")
 }
 
 fn line(event: &Event, width: Option<usize>) -> String {
@@ -118,6 +119,8 @@ fn line(event: &Event, width: Option<usize>) -> String {
         entry.action.word(),
         event.subject.as_deref().unwrap_or("-"),
         &ports,
+        // What a run ended with.
+        &output::or_none(entry.exit_code),
         &entry.command,
     ]);
     let text = output::visible(&text);
@@ -151,15 +154,22 @@ mod tests {
         allocated.entry.port = Some(11400);
         assert_eq!(
             line(&allocated, None),
-            "2026-11-22T09:00:00Z  ada       allocate      ai/rag@shop               11400        \
+            "2026-11-22T09:00:00Z  ada       allocate      ai/rag@shop               11400           -  \
+             styxy run --type ai -- python\\nrag.py\n"
+        );
+        let mut ended = event(Action::Release, "ai/rag@shop");
+        (ended.entry.port, ended.entry.exit_code) = (Some(11400), Some(137));
+        assert_eq!(
+            line(&ended, None),
+            "2026-11-22T09:00:00Z  ada       release       ai/rag@shop               11400         137  \
              styxy run --type ai -- python\\nrag.py\n"
         );
         let mut made = event(Action::RangeCreate, "grafana");
         made.entry.range = Some((10100, 10109));
         assert_eq!(
-            line(&made, Some(91)),
+            line(&made, Some(97)),
             format!(
-                "2026-11-22T09:00:00Z  ada       range.create  grafana                   10100-10109  {}\n",
+                "2026-11-22T09:00:00Z  ada       range.create  grafana                   10100-10109     -  {}\n",
                 output::cut("styxy run", 6, output::ellipsis())
             )
         );
