@@ -30,7 +30,11 @@ export async function open(options, address) {
     message.location().url.endsWith("/config/check") ||
     (message.location().url.endsWith("/checks") && message.text().includes("404"));
   page.on("console", (message) => {
-    if (message.type() === "error" && !isKnown(message)) faults.push(`console: ${message.text()}`);
+    if (message.type() !== "error" || isKnown(message)) return;
+    faults.push(`console: ${message.text()} ${message.location().url}`);
+  });
+  page.on("response", async (response) => {
+    if (response.status() === 500) faults.push(`${response.url()}: ${await response.text().catch(String)}`);
   });
   page.on("request", (request) => {
     if (

@@ -108,7 +108,10 @@ async function restartAndStop(page) {
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Keep it running");
   await page.keyboard.press("Escape");
   await page.locator(".question").waitFor({ state: "hidden" });
+  // It is answered when the instance is ready again; until then its phase may be that of before.
+  const answer = page.waitForResponse((response) => response.url().endsWith("/restart"));
   await page.getByRole("button", { name: "Restart" }).click();
+  assert.equal((await answer).status(), 200);
   await page.waitForFunction(() =>
     [...document.querySelectorAll(".facts dt")].some((dt) => dt.textContent === "Restarts"),
   );
