@@ -33,9 +33,6 @@ export async function open(options, address) {
     if (message.type() !== "error" || isKnown(message)) return;
     faults.push(`console: ${message.text()} ${message.location().url}`);
   });
-  page.on("response", async (response) => {
-    if (response.status() === 500) faults.push(`${response.url()}: ${await response.text().catch(String)}`);
-  });
   page.on("request", (request) => {
     if (
       !request.url().startsWith(new URL(url).origin) &&
