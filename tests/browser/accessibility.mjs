@@ -28,3 +28,18 @@ export async function current(page) {
   const cell = nodes.find((node) => node.backendDOMNodeId === related?.backendDOMNodeId);
   return { role: cell?.role.value, name: cell?.name.value };
 }
+
+/** Keeps all that is said from now on: each sentence takes the place of the one before. */
+export const listen = (page) =>
+  page.evaluate(() => {
+    const said = document.getElementById("said");
+    window.spoken = [];
+    new MutationObserver(() => window.spoken.push(said.textContent)).observe(said, { childList: true });
+  });
+
+/** Such a sentence has been said since then, or will be. */
+export const said = (page, sentence) =>
+  page.waitForFunction(
+    (source) => window.spoken.some((text) => new RegExp(source).test(text)),
+    sentence.source,
+  );

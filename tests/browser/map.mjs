@@ -1,7 +1,7 @@
 // The map of ports by keys and by ear: its cells, and where the keys lead.
 
 import { strict as assert } from "node:assert";
-import { current, heard } from "./accessibility.mjs";
+import { current, heard, listen, said } from "./accessibility.mjs";
 import { enter, given, go, open, pointAt, shot, url } from "./browser.mjs";
 
 /** Goes over the map as who does not see it. */
@@ -144,8 +144,9 @@ async function steps(page, { front, kept }) {
   // An age that is read no more would soon be wrong.
   assert.doesNotMatch(await page.locator(".lines").ariaSnapshot(), /ready for/);
   // Port by port it is the port that is said, not the block.
+  await listen(page);
   await page.keyboard.press("Shift+ArrowRight");
-  assert.equal(await page.locator("#said").textContent(), `${front + 2}, free`);
+  await said(page, new RegExp(`^${front + 2}, free$`));
   await goTo(page, kept);
   assert.match((await current(page)).name, /reserved$/);
   await page.keyboard.press("Enter");
