@@ -14,22 +14,27 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
     clippy::disallowed_methods,
     reason = "the one place where tests wait; a limit needs a clock"
 )]
-fn within<T>(
-    limit: Duration,
-    event: &str,
-    mut look: impl FnMut() -> Option<T>,
-    story: impl FnOnce() -> String,
-) -> T {
+fn seen_within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begin = Instant::now();
     loop {
         if let Some(seen) = look() {
-            return seen;
+            return Some(seen);
         }
         if begin.elapsed() > limit {
-            panic!("waited {} s for {event}; so far:\n{}", limit.as_secs(), story());
+            return None;
         }
         std::thread::sleep(LOOK_AGAIN);
     }
+}
+
+fn within<T>(
+    limit: Duration,
+    event: &str,
+    look: impl FnMut() -> Option<T>,
+    story: impl FnOnce() -> String,
+) -> T {
+    seen_within(limit, look)
+        .unwrap_or_else(|| panic!("waited {} s for {event}; so far:\n{}", limit.as_secs(), story()))
 }
 
 /// Waits until `look` sees something; else fails with the event's name and the story so far.
@@ -49,6 +54,11 @@ pub(crate) fn until_my_turn<T>(event: &str, look: impl FnMut() -> Option<T>) -> 
 /// Waits until the fact holds.
 pub(crate) fn until_true(fact: &str, mut holds: impl FnMut() -> bool) {
     until(fact, || holds().then_some(()), String::new);
+}
+
+/// Whether the fact holds in the end, for who has something to clear up before it fails.
+pub(crate) fn comes_true(mut holds: impl FnMut() -> bool) -> bool {
+    seen_within(LIMIT, || holds().then_some(())).is_some()
 }
 
 /// Lets time pass, for tests that want to meet another process at many moments: none of them hangs on it.

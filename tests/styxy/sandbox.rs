@@ -2,7 +2,7 @@
 //!
 //! When it is dropped it ends what the test started, and fails the test if anything is left.
 
-use crate::patience::{until, until_true};
+use crate::patience::{comes_true, until, until_true};
 use crate::port_block::PortBlock;
 use crate::processes;
 use crate::running::{Ended, Ready, Running};
@@ -285,7 +285,12 @@ impl Drop for Sandbox {
         for running in &started {
             running.wait();
         }
-        let left = processes::of(&self.root);
+        // Who ended in the background has given its lease back a moment before it is gone.
+        let mut left = Vec::new();
+        comes_true(|| {
+            left = processes::of(&self.root);
+            left.is_empty()
+        });
         processes::end_all(&self.root);
         let folder = self.folder.path().display();
         assert!(left.is_empty(), "the test left processes of {folder} behind: {left:#?}");
