@@ -138,6 +138,12 @@ fn stop_all_leaves_nobody_and_no_standby_jumps_in() {
     assert_eq!(recorded_pids(&sandbox.file("seen"), 1).len(), 1);
 }
 
+fn has_socket(pid: i32) -> bool {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut targets = descriptors.filter_map(|descriptor| descriptor.path().read_link().ok());
+    targets.any(|target| target.to_string_lossy().starts_with("socket:"))
+}
+
 #[test]
 fn a_second_stop_waits_for_the_same_end() {
     let sandbox = Sandbox::new();
@@ -145,6 +151,8 @@ fn a_second_stop_waits_for_the_same_end() {
     let (running, _) = sandbox.serve(words);
     let stops: Vec<_> = (0..3).map(|_| sandbox.start("stop web/a")).collect();
     wait_for_line(&sandbox.file("seen"), "TERM");
+    // Who asks its supervisor has found the instance.
+    until_true("each stop's question", || stops.iter().all(|stop| has_socket(stop.pid())));
     assert!(stops.iter().all(|stop| stop.is_running()));
 
     std::fs::write(sandbox.file("go"), "").unwrap();
